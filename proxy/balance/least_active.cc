@@ -1,0 +1,61 @@
+#include "proxy/balance/least_active.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace remora::proxy {
+namespace {
+
+// a/b < c/d for positive integers, without division or rounding.
+bool Less(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) {
+  return a * d < c * b;
+}
+
+}  // namespace
+
+Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
+                                        std::span<const Backend* const> excluded) {
+  const std::size_t count = set.eligible.size();
+  if (set.total == 0) return Fail(ErrorKind::kNoServers, Side::kProxy, "the pool has no servers");
+  if (count == 0) {
+    return Fail(ErrorKind::kNoHealthyServer, Side::kProxy, "no server of the pool is healthy");
+  }
+  for (;;) {
+    const Candidate* best = nullptr;
+    std::size_t best_index = 0;
+    AdmissionWord::Seen best_seen{};
+    bool any_full = false;
+    std::size_t index = start_ < count ? start_ : 0;
+    for (std::size_t scanned = 0; scanned < count; ++scanned, index = index + 1 < count ? index + 1 : 0) {
+      const Candidate& candidate = set.eligible[index];
+      if (std::ranges::find(excluded, candidate.backend) != excluded.end()) continue;
+      const AdmissionWord::Seen seen = candidate.backend->admission().Load();
+      if (seen.closed()) continue;
+      if (candidate.max_active != 0 && seen.active() >= candidate.max_active) {
+        any_full = true;
+        continue;
+      }
+      if (best == nullptr || Less(std::uint64_t{seen.active()} + 1, candidate.weight,
+                                  std::uint64_t{best_seen.active()} + 1, best->weight)) {
+        best = &candidate;
+        best_index = index;
+        best_seen = seen;
+        // Idle and of the greatest weight: nothing can be less.
+        if (seen.active() == 0 && candidate.weight == set.max_weight) break;
+      }
+    }
+    if (best == nullptr) {
+      if (any_full) {
+        return Fail(ErrorKind::kQueueFull, Side::kProxy, "every healthy server is at max_active");
+      }
+      return Fail(ErrorKind::kNoHealthyServer, Side::kProxy, "no server of the pool is healthy");
+    }
+    // A failed swap means that somebody else was admitted or left: look again. Some thread always
+    // makes progress.
+    if (!best->backend->admission().TryAdmit(best_seen)) continue;
+    start_ = best_index + 1;
+    return ActiveRequest(*best->backend);
+  }
+}
+
+}  // namespace remora::proxy

@@ -1,0 +1,56 @@
+// The process's own log: one line an event, to stderr (access logs are something else).
+//
+// Thread-safe. Init may be called again (tests); before it, lines go to stderr at `info`, as text.
+// Values are escaped, so that nothing a peer sends can forge a line or colour a terminal.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace remora::log {
+
+enum class Level { kDebug, kInfo, kWarn, kError };
+enum class Format {
+  kAuto,  // text when stderr is a terminal, else JSON
+  kText,
+  kJson
+};
+
+void Init(Level level, Format format);
+
+struct Field {
+  std::string_view key;
+  std::string value;
+
+  Field(std::string_view k, std::string_view v) : key(k), value(v) {}
+  Field(std::string_view k, const std::string& v) : key(k), value(v) {}
+  Field(std::string_view k, const char* v) : key(k), value(v) {}
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  Field(std::string_view k, Number v) : key(k), value(std::to_string(v)) {}
+};
+using Fields = std::initializer_list<Field>;
+
+bool Enabled(Level level);
+void Write(Level level, std::string_view message, Fields fields);
+
+inline void Debug(std::string_view message, Fields fields = {}) {
+  if (Enabled(Level::kDebug)) Write(Level::kDebug, message, fields);
+}
+inline void Info(std::string_view message, Fields fields = {}) {
+  Write(Level::kInfo, message, fields);
+}
+inline void Warn(std::string_view message, Fields fields = {}) {
+  Write(Level::kWarn, message, fields);
+}
+inline void Error(std::string_view message, Fields fields = {}) {
+  Write(Level::kError, message, fields);
+}
+
+// `value` as the inside of a JSON string: quotes, backslashes and control bytes escaped, bytes
+// that are not ASCII kept.
+std::string JsonEscape(std::string_view value);
+
+}  // namespace remora::log

@@ -1,0 +1,91 @@
+#include "proxy/downstream/http1_exchange.h"
+
+#include "proxy/message/serialize.h"
+
+namespace remora::proxy {
+
+using message::BodyPiece;
+using message::Framing;
+using message::ResponseHead;
+using net::Awaitable;
+
+Http1Exchange::Http1Exchange(http1::Channel& channel, const message::RequestHead& request,
+                             const Facts& facts)
+    : channel_(channel),
+      request_(request),
+      facts_(facts),
+      read_timeout_(facts.settings->timeouts.idle) {
+  channel_.StartReadingBody(request.framing, request.length,
+                            {.body_bytes = facts.settings->limits.body_bytes});
+}
+
+Awaitable<Result<BodyPiece>> Http1Exchange::ReadBody() { return channel_.ReadBody(read_timeout_); }
+
+Awaitable<Result<void>> Http1Exchange::SendInterim(const ResponseHead& head) {
+  if (request_.minor_version == 0) co_return Result<void>();  // RFC 9110 section 15.2
+  head_.clear();
+  message::AppendInterimHead(head, head_);
+  channel_.StartWritingBody(Framing::kNone);
+  co_return co_await channel_.Write(head_, {}, facts_.settings->timeouts.idle);
+}
+
+// An answer that comes before its request is complete ends the connection: what follows on it could
+// not be told from the rest of the body.
+bool Http1Exchange::MustClose() const {
+  return !request_.keep_alive || !channel_.body_ended() || *facts_.draining;
+}
+
+Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPiece first) {
+  const Framing framing = message::FramingTowards(request_.minor_version, head.framing);
+  close_ = MustClose() || framing == Framing::kUntilClose;
+  head_.clear();
+  message::AppendResponseHead(head,
+                              {.request_id = facts_.request_id,
+                               .date = facts_.date,
+                               .framing = framing,
+                               .close = close_,
+                               .trailers = request_.wants_trailers},
+                              head_);
+  channel_.StartWritingBody(framing);
+  if (!request_.wants_trailers) first.trailers = {};
+  auto result = co_await channel_.Write(head_, first, facts_.settings->timeouts.idle);
+  sent_answer_ = result.has_value() && first.end;
+  co_return result;
+}
+
+Awaitable<Result<void>> Http1Exchange::SendBody(BodyPiece piece) {
+  if (!request_.wants_trailers) piece.trailers = {};
+  auto result = co_await channel_.Write({}, piece, facts_.settings->timeouts.idle);
+  if (result && piece.end) {
+    sent_answer_ = true;
+    if (tunnel_) channel_.stream().ShutdownSend();
+  }
+  co_return result;
+}
+
+Awaitable<Result<void>> Http1Exchange::SendError(const ProxyError& error) {
+  close_ = Describe(error.kind).close || MustClose();
+  head_.clear();
+  message::AppendErrorResponse(error, facts_.request_id, facts_.date, close_, request_.is_head(),
+                               head_);
+  channel_.StartWritingBody(Framing::kNone);
+  auto result = co_await channel_.Write(head_, {}, facts_.settings->timeouts.idle);
+  sent_answer_ = result.has_value();
+  co_return result;
+}
+
+void Http1Exchange::StartTunnel(Duration idle) {
+  tunnel_ = true;
+  read_timeout_ = idle;
+  channel_.StartReadingBody(Framing::kTunnel, 0, {});
+  channel_.StartWritingBody(Framing::kTunnel);
+}
+
+// A reset, so that a body that ends with the connection is not taken for whole.
+void Http1Exchange::Abort() { channel_.stream().Reset(); }
+
+bool Http1Exchange::MayContinue() const {
+  return sent_answer_ && !close_ && !tunnel_ && channel_.body_ended();
+}
+
+}  // namespace remora::proxy

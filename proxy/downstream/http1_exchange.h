@@ -1,0 +1,61 @@
+// One HTTP/1 request of a client and its answer. See forward/exchange.h for the rules.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/base/settings.h"
+#include "proxy/forward/exchange.h"
+#include "proxy/http1/channel.h"
+
+namespace remora::proxy {
+
+class Http1Exchange final : public Exchange {
+ public:
+  struct Facts {
+    std::string_view client_ip;
+    std::string_view request_id;
+    std::string_view date;     // an IMF-fixdate
+    const bool* draining;      // read when the head of the answer is written
+    const PoolSettings* settings;
+  };
+  // `channel`, `request` and what `facts` points to outlive the exchange. The body follows in
+  // `channel`.
+  Http1Exchange(http1::Channel& channel, const message::RequestHead& request, const Facts& facts);
+
+  const message::RequestHead& request() const override { return request_; }
+  std::string_view request_id() const override { return facts_.request_id; }
+  std::string_view client_ip() const override { return facts_.client_ip; }
+
+  Result<message::BodyPiece> BufferedBody() override { return channel_.BufferedBody(); }
+  net::Awaitable<Result<message::BodyPiece>> ReadBody() override;
+  void StopReading() override { channel_.stream().InterruptRead(); }
+
+  net::Awaitable<Result<void>> SendInterim(const message::ResponseHead& head) override;
+  net::Awaitable<Result<void>> SendHead(const message::ResponseHead& head,
+                                        message::BodyPiece first) override;
+  net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
+  net::Awaitable<Result<void>> SendError(const ProxyError& error) override;
+
+  void StartTunnel(Duration idle) override;
+  void Abort() override;
+
+  // After the forwarder is done: may another request follow on the connection?
+  bool MayContinue() const;
+  // The client may not know yet that nothing more will be read (see Http1Session's lingering).
+  bool sent_answer() const { return sent_answer_; }
+
+ private:
+  bool MustClose() const;
+
+  http1::Channel& channel_;
+  const message::RequestHead& request_;
+  const Facts facts_;
+  Duration read_timeout_;
+  std::string head_;
+  bool close_ = false;
+  bool sent_answer_ = false;  // completely
+  bool tunnel_ = false;
+};
+
+}  // namespace remora::proxy

@@ -1,0 +1,168 @@
+#include "proxy/downstream/http1_session.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/error.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "proxy/base/log.h"
+#include "proxy/downstream/http1_exchange.h"
+#include "proxy/http1/channel.h"
+#include "proxy/message/rules.h"
+
+namespace remora::proxy {
+
+using message::RequestHead;
+using net::Awaitable;
+
+namespace {
+
+// A connection that has been idle for this long is parked: below it, busy keep-alive connections
+// would pay for it with two system calls a request.
+constexpr std::chrono::seconds kParkAfter{1};
+// After an answer that the client may not have read yet: how long, and how many bytes, we go on
+// reading so that no reset destroys the answer on its way (RFC 9112 section 9.6).
+constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::size_t kLingerBytes = 1024 * 1024;
+
+class Http1Session {
+ public:
+  Http1Session(const SessionContext& context, std::unique_ptr<net::Stream> stream)
+      : context_(context), channel_(*context.loop, std::move(stream), Side::kDownstream) {
+    member_.stream = &channel_.stream();
+    context_.connections->Add(member_);
+    client_ip_ = channel_.stream().PeerAddress().Ip();
+  }
+
+  Awaitable<std::unique_ptr<net::Stream>> Run() {
+    for (;;) {
+      const net::error_code waited = co_await WaitForRequest();
+      if (waited == net::asio::error::timed_out && MayPark()) co_return channel_.TakeStream();
+      if (waited) co_return nullptr;
+      const bool more = co_await ServeOne();
+      if (!more) co_return nullptr;
+      channel_.FinishMessage();
+    }
+  }
+
+ private:
+  bool MayPark() const {
+    return !context_.connections->closing() && ParkedTimeout(*context_.listener) > Duration::zero();
+  }
+
+  Awaitable<net::error_code> WaitForRequest() {
+    if (channel_.HasBytes()) co_return net::error_code();
+    if (context_.connections->closing()) co_return net::asio::error::operation_aborted;
+    member_.idle = true;
+    const auto error = co_await channel_.WaitForBytes(
+        std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout));
+    member_.idle = false;
+    co_return error;
+  }
+
+  // One request and its answer. True if another may follow on the connection.
+  Awaitable<bool> ServeOne() {
+    RequestHead head;
+    const Result<void> read = co_await ReadRequest(head);
+    std::string generated_id;
+    if (head.request_id.empty()) generated_id = context_.request_ids->Next();
+    const std::string_view request_id = generated_id.empty() ? head.request_id : generated_id;
+    if (!read) {
+      co_await Refuse(read.error(), head, request_id);
+      co_return false;
+    }
+    Http1Exchange exchange(channel_, head,
+                           {.client_ip = client_ip_,
+                            .request_id = request_id,
+                            .date = context_.date->Now(),
+                            .draining = context_.connections->draining_flag(),
+                            .settings = context_.pool});
+    const RequestRecord record = co_await context_.forwarder->Forward(exchange);
+    Report(record, head, request_id);
+    if (exchange.MayContinue()) co_return true;
+    if (exchange.sent_answer()) co_await Linger();
+    co_return false;
+  }
+
+  Awaitable<Result<void>> ReadRequest(RequestHead& head) {
+    const LimitSettings& limits = context_.pool->limits;
+    const TimePoint deadline = Clock::now() + context_.listener->request_head_timeout;
+    auto result = co_await channel_.ReadHead(
+        {.head_bytes = limits.head_bytes, .head_fields = limits.head_fields}, deadline, head);
+    if (!result) co_return result;
+    result = message::ApplyRequestRules(head);
+    if (result && limits.body_bytes != 0 && head.length > limits.body_bytes) {
+      result = Fail(ErrorKind::kRequestTooLarge, Side::kDownstream,
+                    "Content-Length is greater than body_bytes");
+    }
+    co_return result;
+  }
+
+  // Answers a request that never came to be one.
+  Awaitable<> Refuse(const ProxyError& error, const RequestHead& head,
+                     std::string_view request_id) {
+    RequestRecord record;
+    record.status = Describe(error.kind).status;
+    record.error = error;
+    Report(record, head, request_id);
+    if (error.kind == ErrorKind::kClientClosed) co_return;
+    Http1Exchange exchange(channel_, head,
+                           {.client_ip = client_ip_,
+                            .request_id = request_id,
+                            .date = context_.date->Now(),
+                            .draining = context_.connections->draining_flag(),
+                            .settings = context_.pool});
+    const auto sent = co_await exchange.SendError(error);
+    if (sent) co_await Linger();
+  }
+
+  Awaitable<> Linger() {
+    net::Stream& stream = channel_.stream();
+    stream.ResumeReads();
+    stream.ShutdownSend();
+    const TimePoint deadline = Clock::now() + kLingerTime;
+    std::array<char, 2048> scrap;
+    for (std::size_t total = 0; total < kLingerBytes && Clock::now() < deadline;) {
+      const net::IoResult result = co_await stream.Read(scrap, deadline - Clock::now());
+      if (result.error) co_return;
+      total += result.bytes;
+    }
+  }
+
+  static void Report(const RequestRecord& record, const RequestHead& head,
+                     std::string_view request_id) {
+    if (!log::Enabled(log::Level::kDebug)) return;
+    const std::string_view reason =
+        record.error ? Describe(record.error->kind).reason : std::string_view();
+    const std::string_view detail = record.error ? record.error->detail : std::string_view();
+    log::Debug("request", {{"method", head.method},
+                           {"path", head.path.substr(0, head.path.find('?'))},
+                           {"status", record.status},
+                           {"server", record.server},
+                           {"attempts", record.attempts},
+                           {"reason", reason},
+                           {"detail", detail},
+                           {"request_id", request_id}});
+  }
+
+  const SessionContext context_;
+  http1::Channel channel_;
+  ConnectionSet::Member member_;
+  std::string client_ip_;
+};
+
+}  // namespace
+
+Awaitable<std::unique_ptr<net::Stream>> ServeHttp1(SessionContext context,
+                                                   std::unique_ptr<net::Stream> stream) {
+  Http1Session session(context, std::move(stream));
+  co_return co_await session.Run();
+}
+
+Duration ParkedTimeout(const ListenerSettings& listener) {
+  return listener.keep_alive_timeout - kParkAfter;
+}
+
+}  // namespace remora::proxy

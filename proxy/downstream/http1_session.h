@@ -1,0 +1,38 @@
+// Serves the requests of one HTTP/1 client connection, one after the other.
+//
+// Threads: the worker's. Lifetime: everything in SessionContext outlives the session.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "proxy/base/http_date.h"
+#include "proxy/base/request_id.h"
+#include "proxy/base/settings.h"
+#include "proxy/downstream/connection_set.h"
+#include "proxy/forward/forwarder.h"
+#include "proxy/net/executor.h"
+#include "proxy/net/loop.h"
+#include "proxy/net/stream.h"
+
+namespace remora::proxy {
+
+struct SessionContext {
+  net::Loop* loop;
+  ConnectionSet* connections;
+  Forwarder* forwarder;
+  const ListenerSettings* listener;
+  const PoolSettings* pool;
+  HttpDateCache* date;
+  RequestIdSource* request_ids;
+};
+
+// Serves until the connection ends (null is returned) or has been idle for a second: then the
+// stream comes back, to be parked without a coroutine.
+net::Awaitable<std::unique_ptr<net::Stream>> ServeHttp1(SessionContext context,
+                                                        std::unique_ptr<net::Stream> stream);
+
+// How long a connection that ServeHttp1 gave back may go on being idle.
+Duration ParkedTimeout(const ListenerSettings& listener);
+
+}  // namespace remora::proxy

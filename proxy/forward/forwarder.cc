@@ -1,0 +1,279 @@
+#include "proxy/forward/forwarder.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "proxy/forward/retry_policy.h"
+#include "proxy/net/event.h"
+
+namespace remora::proxy {
+
+using message::BodyPiece;
+using message::Framing;
+using message::RequestHead;
+using message::ResponseHead;
+using net::Awaitable;
+
+// The request's body on its way to the backend, beside the answer's way back.
+struct Forwarder::Upload {
+  explicit Upload(net::Loop& loop) : done(loop) {}
+
+  net::Event done;
+  bool running = true;
+  TimePoint ended;
+  std::optional<ProxyError> error;
+};
+
+// What the two ways of a tunnel share: it is idle only when neither moves.
+struct Forwarder::Tunnel {
+  Duration idle;
+  TimePoint last_byte;
+
+  // One way of it: from `from` until its end, which is passed on as a half-close.
+  template <class From, class To>
+  static Awaitable<Result<void>> Relay(From& from, To& to, Tunnel& tunnel) {
+    for (bool ended = false; !ended;) {
+      const auto piece = co_await from.ReadBody();
+      if (!piece) {
+        const bool timed_out = piece.error().kind == ErrorKind::kRequestTimeout ||
+                               piece.error().kind == ErrorKind::kUpstreamTimeout;
+        if (timed_out && Clock::now() < tunnel.last_byte + tunnel.idle) continue;
+        co_return std::unexpected(piece.error());
+      }
+      tunnel.last_byte = Clock::now();
+      ended = piece->end;
+      const auto sent = co_await to.SendBody(*piece);
+      if (!sent) co_return sent;
+    }
+    co_return Result<void>();
+  }
+
+  static Awaitable<> RelayUpstream(Exchange& exchange, upstream::Connection& connection,
+                                   Tunnel& tunnel, Upload& upload) {
+    const auto result = co_await Relay(exchange, connection, tunnel);
+    if (result) co_return;
+    upload.error = result.error();
+    connection.Close();  // wakes the other way
+  }
+};
+
+Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, const PoolSettings& settings,
+                     CurrentSet current)
+    : loop_(loop),
+      connections_(connections),
+      settings_(settings),
+      current_(std::move(current)) {}
+
+Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
+  Progress progress;
+  const auto first = exchange.BufferedBody();
+  if (!first) {
+    co_await Conclude(exchange, progress, first.error());
+    co_return std::move(progress.record);
+  }
+  progress.first = *first;
+  for (std::uint32_t retries = 0;; ++retries) {
+    const Result<void> result = co_await TryOnce(exchange, progress);
+    if (result) {
+      progress.record.answer_complete = true;
+      break;
+    }
+    const RetryFacts facts{.idempotent = exchange.request().is_idempotent(),
+                           .replayable = progress.replayable && !progress.answering,
+                           .reused = progress.reused,
+                           .retries = retries};
+    if (!MayRetry(result.error(), facts)) {
+      co_await Conclude(exchange, progress, result.error());
+      break;
+    }
+    progress.record.error = result.error();
+    progress.fresh_only = true;
+  }
+  co_return std::move(progress.record);
+}
+
+// Elsewhere if there is an elsewhere. The same backend again only where a kept-alive connection was
+// stale, which says nothing about the backend; refused connections are not tried twice.
+Result<ActiveRequest> Forwarder::Pick(const Progress& progress) {
+  auto picked = balancer_.Pick(current_(), progress.failed);
+  if (picked || progress.failed.empty()) return picked;
+  if (progress.reused) return balancer_.Pick(current_(), {});
+  return std::unexpected(*progress.record.error);
+}
+
+Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progress) {
+  auto picked = Pick(progress);
+  if (!picked) {
+    ProxyError error = picked.error();
+    error.side = Side::kProxy;  // final: nothing is left to try
+    co_return std::unexpected(error);
+  }
+  // Counted until this returns; the connection goes back before that (destroyed in reverse order).
+  const ActiveRequest active = std::move(*picked);
+  Backend& backend = *active.backend();
+  progress.failed.push_back(&backend);
+  progress.reused = false;
+  progress.record.server = backend.id();
+  ++progress.record.attempts;
+  const bool repeatable = exchange.request().is_idempotent() && progress.first.end;
+  auto connection = co_await connections_.Acquire(
+      backend, settings_, {.fresh = progress.fresh_only, .check = !repeatable});
+  if (!connection) co_return std::unexpected(connection.error());
+  co_return co_await Run(exchange, **connection, backend, progress);
+}
+
+// One request on one connection.
+Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection& connection,
+                                       const Backend& backend, Progress& progress) {
+  const message::ForwardedRequest forwarded{
+      .prefix = backend.url().prefix,
+      .host = settings_.host_header == HostHeader::kBackend || exchange.request().authority.empty()
+                  ? std::string_view(backend.authority())
+                  : std::string_view(),
+      .client_ip = exchange.client_ip(),
+      .request_id = exchange.request_id()};
+  const auto sent = co_await connection.SendRequest(exchange.request(), forwarded, progress.first);
+  progress.reused = connection.reused();
+  // A backend that refuses a request early may close before it has read all: its answer counts.
+  if (!sent && sent.error().sent == Sent::kNothing) co_return sent;
+  if (progress.first.end || !sent) {
+    auto result = co_await RelayAnswer(exchange, connection, nullptr, progress);
+    co_return result;
+  }
+  Upload upload(loop_);
+  progress.replayable = false;
+  Start(RelayUpload(exchange, connection, upload), upload);
+  auto result = co_await RelayAnswer(exchange, connection, &upload, progress);
+  // What the upload met by itself, before it is stopped below.
+  const std::optional<ProxyError> upload_error = upload.error;
+  if (upload.running) {
+    // Answered, or failed, before all was read: what is left of the body is of no use.
+    exchange.StopReading();
+    connection.Close();
+    co_await upload.done.Wait();
+  }
+  if (!result && !progress.answering && upload_error && upload_error->side == Side::kDownstream) {
+    result = std::unexpected(*upload_error);
+  }
+  co_return result;
+}
+
+Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Connection& connection,
+                                               const Upload* upload, Progress& progress) {
+  ResponseHead head;
+  auto result = co_await ReadFinalHead(exchange, connection, upload, head);
+  if (!result) co_return result;
+  progress.answering = true;
+  progress.record.status = head.status;
+  if (head.status == 101) {
+    result = co_await exchange.SendHead(head, BodyPiece{});
+    if (!result) co_return result;
+    co_return co_await RunTunnel(exchange, connection);
+  }
+  const auto first = connection.BufferedBody();
+  if (!first) co_return std::unexpected(first.error());
+  result = co_await exchange.SendHead(head, *first);
+  bool ended = first->end;
+  while (result && !ended) {
+    const auto piece = co_await connection.ReadBody();
+    if (!piece) co_return std::unexpected(piece.error());
+    ended = piece->end;
+    result = co_await exchange.SendBody(*piece);
+  }
+  co_return result;
+}
+
+// Passes interim answers on until the final head is there. The clock for the head starts when the
+// request has been sent.
+Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
+                                                 upstream::Connection& connection,
+                                                 const Upload* upload, ResponseHead& head) {
+  TimePoint deadline = Clock::now() + settings_.timeouts.response_head;
+  std::uint32_t interim = 0;
+  for (;;) {
+    auto result = co_await connection.ReadHead(exchange.request(), deadline, head);
+    if (!result && result.error().kind == ErrorKind::kUpstreamTimeout && upload != nullptr) {
+      const TimePoint due = (upload->running ? Clock::now() : upload->ended) +
+                            settings_.timeouts.response_head;
+      if (due > Clock::now()) {
+        deadline = due;
+        continue;
+      }
+    }
+    if (!result || !head.is_interim()) co_return result;
+    if (++interim > settings_.limits.interim_responses) {
+      co_return Fail(ErrorKind::kUpstreamBadResponse, Side::kUpstream, "too many interim answers",
+                     Sent::kAnswered);
+    }
+    result = co_await exchange.SendInterim(head);
+    if (!result) co_return result;
+  }
+}
+
+void Forwarder::Start(Awaitable<> work, Upload& upload) {
+  net::asio::co_spawn(loop_.executor(), std::move(work),
+                      [&upload](const std::exception_ptr& failure) {
+                        if (failure) {
+                          upload.error = ProxyError{.kind = ErrorKind::kOverloaded,
+                                                    .side = Side::kProxy,
+                                                    .sent = Sent::kMaybe,
+                                                    .detail = "out of memory"};
+                        }
+                        upload.running = false;
+                        upload.ended = Clock::now();
+                        upload.done.Set();
+                      });
+}
+
+Awaitable<> Forwarder::RelayUpload(Exchange& exchange, upstream::Connection& connection,
+                                   Upload& upload) {
+  for (bool ended = false; !ended;) {
+    const auto piece = co_await exchange.ReadBody();
+    if (!piece) {
+      upload.error = piece.error();
+      // Without its body the request is void; this also wakes whoever waits for the answer.
+      connection.Close();
+      co_return;
+    }
+    ended = piece->end;
+    const auto sent = co_await connection.SendBody(*piece);
+    if (!sent) {
+      upload.error = sent.error();
+      co_return;
+    }
+  }
+}
+
+// Bytes both ways until both ends have closed, or one way fails.
+Awaitable<Result<void>> Forwarder::RunTunnel(Exchange& exchange, upstream::Connection& connection) {
+  Tunnel tunnel{.idle = settings_.timeouts.tunnel, .last_byte = Clock::now()};
+  exchange.StartTunnel(tunnel.idle);
+  connection.StartTunnel(tunnel.idle);
+  Upload upload(loop_);
+  Start(Tunnel::RelayUpstream(exchange, connection, tunnel, upload), upload);
+  auto result = co_await Tunnel::Relay(connection, exchange, tunnel);
+  if (!result) {
+    exchange.StopReading();
+    connection.Close();
+  }
+  co_await upload.done.Wait();
+  if (result && upload.error) result = std::unexpected(*upload.error);
+  co_return result;
+}
+
+// The one place where an error becomes an answer, or the end of one.
+Awaitable<> Forwarder::Conclude(Exchange& exchange, Progress& progress, const ProxyError& error) {
+  progress.record.error = error;
+  if (progress.answering) {
+    exchange.Abort();
+    co_return;
+  }
+  if (error.kind == ErrorKind::kClientClosed) co_return;
+  progress.record.status = Describe(error.kind).status;
+  const auto sent = co_await exchange.SendError(error);
+  progress.record.answer_complete = sent.has_value();
+}
+
+}  // namespace remora::proxy

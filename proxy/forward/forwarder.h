@@ -1,0 +1,69 @@
+// The control flow of a request: pick a backend, get a connection, send the head, relay the bodies
+// both ways at once, then finish, try elsewhere, or answer from the one error table.
+//
+// One forwarder a worker and pool. Threads: the worker's. Lifetime: outlives every Forward.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "proxy/balance/least_active.h"
+#include "proxy/base/settings.h"
+#include "proxy/forward/exchange.h"
+#include "proxy/net/loop.h"
+#include "proxy/observe/request_record.h"
+#include "proxy/registry/backend_set.h"
+#include "proxy/upstream/pool.h"
+
+namespace remora::proxy {
+
+class Forwarder {
+ public:
+  // `current` gives the newest published set of the pool; it is valid until the next call.
+  using CurrentSet = std::function<const BackendSet&()>;
+
+  Forwarder(net::Loop& loop, upstream::Pool& connections, const PoolSettings& settings,
+            CurrentSet current);
+
+  // Serves one exchange to its end. Always answers, unless the client has left.
+  net::Awaitable<RequestRecord> Forward(Exchange& exchange);
+
+ private:
+  // What is kept from one try to the next.
+  struct Progress {
+    RequestRecord record;
+    message::BodyPiece first;  // the part of the body that came with the head
+    std::vector<const Backend*> failed;
+    bool replayable = true;
+    bool answering = false;  // the final head is on its way to the client
+    bool fresh_only = false;
+    bool reused = false;
+  };
+  struct Upload;
+  struct Tunnel;
+
+  Result<ActiveRequest> Pick(const Progress& progress);
+  net::Awaitable<Result<void>> TryOnce(Exchange& exchange, Progress& progress);
+  net::Awaitable<Result<void>> Run(Exchange& exchange, upstream::Connection& connection,
+                                   const Backend& backend, Progress& progress);
+  net::Awaitable<Result<void>> RelayAnswer(Exchange& exchange, upstream::Connection& connection,
+                                           const Upload* upload, Progress& progress);
+  net::Awaitable<Result<void>> ReadFinalHead(Exchange& exchange, upstream::Connection& connection,
+                                             const Upload* upload, message::ResponseHead& head);
+  net::Awaitable<Result<void>> RunTunnel(Exchange& exchange, upstream::Connection& connection);
+  net::Awaitable<> RelayUpload(Exchange& exchange, upstream::Connection& connection,
+                               Upload& upload);
+  // Runs `work` beside the caller, which waits for upload.done before it returns.
+  void Start(net::Awaitable<> work, Upload& upload);
+  net::Awaitable<> Conclude(Exchange& exchange, Progress& progress, const ProxyError& error);
+
+  net::Loop& loop_;
+  upstream::Pool& connections_;
+  const PoolSettings& settings_;
+  CurrentSet current_;
+  LeastActive balancer_;
+};
+
+}  // namespace remora::proxy

@@ -1,0 +1,97 @@
+// One side of an HTTP/1 connection: reads heads and bodies from a net::Stream and writes them, for
+// the client's side and the backend's alike. All I/O is here, all rules are in message/.
+//
+// Threads: the loop's. At most one read and one write at a time, which may run in different
+// coroutines. Lifetime: heads and body pieces that were read point into the channel's buffers; a
+// head stays valid until FinishMessage, a piece until the next read of the body.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/error.h"
+#include "proxy/message/body.h"
+#include "proxy/message/head.h"
+#include "proxy/message/head_parser.h"
+#include "proxy/net/buffer_pool.h"
+#include "proxy/net/loop.h"
+#include "proxy/net/stream.h"
+
+namespace remora::proxy::http1 {
+
+class Channel {
+ public:
+  // `side`: whom the stream leads to; decides what a failure is called.
+  Channel(net::Loop& loop, std::unique_ptr<net::Stream> stream, Side side);
+
+  net::Stream& stream() { return *stream_; }
+  // Leaves the channel without a stream; only while no message is in it.
+  std::unique_ptr<net::Stream> TakeStream() { return std::move(stream_); }
+
+  // ---- between messages ----
+  // Bytes of the next message are there already (pipelining).
+  bool HasBytes() const { return begin_ != end_; }
+  // Waits for the first bytes of the next message; eof and timed_out are what they say.
+  net::Awaitable<net::error_code> WaitForBytes(Duration timeout);
+  // The message is over: its buffers go back, bytes behind it are kept.
+  void FinishMessage();
+
+  // ---- heads ----
+  net::Awaitable<Result<void>> ReadHead(const message::HeadLimits& limits, TimePoint deadline,
+                                        message::RequestHead& head);
+  net::Awaitable<Result<void>> ReadHead(const message::HeadLimits& limits, TimePoint deadline,
+                                        message::ResponseHead& head);
+
+  // ---- body, reading ----
+  void StartReadingBody(message::Framing framing, std::uint64_t length,
+                        const message::BodyLimits& limits);
+  // What is in memory already, without waiting; may be empty.
+  Result<message::BodyPiece> BufferedBody();
+  // The next piece, not empty unless it is the end. `timeout`: longest time without progress.
+  net::Awaitable<Result<message::BodyPiece>> ReadBody(Duration timeout);
+  bool body_ended() const { return decoder_.ended(); }
+  // A byte has been read since FinishMessage.
+  bool got_bytes() const { return got_bytes_; }
+
+  // ---- writing ----
+  // The framing that WriteBody puts around its pieces.
+  void StartWritingBody(message::Framing framing) { write_framing_ = framing; }
+  // `head` (complete lines, may be empty) and `piece`, usually in one system call.
+  net::Awaitable<Result<void>> Write(std::string_view head, message::BodyPiece piece,
+                                     Duration timeout);
+
+ private:
+  template <class Head, class Parse>
+  net::Awaitable<Result<void>> ReadHeadWith(Parse parse, message::HeadLimits limits,
+                                            TimePoint deadline, Head& head);
+  void MakeRoom(std::size_t head_bytes);
+  net::Awaitable<net::error_code> Fill(Duration timeout);
+  net::Awaitable<net::error_code> FillBody(Duration timeout);
+  Result<message::BodyPiece> DecodeBuffered();
+  std::unexpected<ProxyError> ReadFailed(const net::error_code& error) const;
+  std::unexpected<ProxyError> WriteFailed(const net::error_code& error, bool nothing_sent) const;
+  std::span<char> buffered() { return {buffer_->data() + begin_, end_ - begin_}; }
+
+  net::Loop& loop_;
+  std::unique_ptr<net::Stream> stream_;
+  const Side side_;
+
+  // Unread bytes are [begin_, end_) of *buffer_. The head stays in head_buffer_ while the body, once
+  // it goes on behind what came with the head, is read into body_buffer_.
+  net::Lease head_buffer_;
+  net::Lease body_buffer_;
+  net::Lease* buffer_ = &head_buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  bool got_bytes_ = false;
+
+  message::HeadScanner scanner_;
+  message::BodyDecoder decoder_;
+  message::Framing read_framing_ = message::Framing::kNone;
+  message::Framing write_framing_ = message::Framing::kNone;
+};
+
+}  // namespace remora::proxy::http1

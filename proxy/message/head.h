@@ -1,0 +1,110 @@
+// The head of a request or response as spans into the bytes it was read from: nothing is copied,
+// and what is forwarded are the peer's own lines.
+//
+// Values, no threads. Lifetime: every string_view points into the buffer that was parsed; a head
+// must not outlive it, and the buffer must not move meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "absl/container/inlined_vector.h"
+
+namespace remora::proxy::message {
+
+// The fields that Remora acts on; all others are kOther and pass unchanged.
+enum class FieldId : std::uint8_t {
+  kOther,
+  kConnection,
+  kContentLength,
+  kDate,
+  kExpect,
+  kForwarded,
+  kHost,
+  kKeepAlive,
+  kProxyConnection,
+  kTe,
+  kTrailer,
+  kTransferEncoding,
+  kUpgrade,
+  kXForwardedFor,
+  kXForwardedHost,
+  kXForwardedProto,
+  kXRequestId
+};
+
+struct Field {
+  std::string_view name;
+  std::string_view value;  // without blanks around it
+  std::string_view line;   // the whole line with its CRLF
+  FieldId id = FieldId::kOther;
+  bool drop = false;  // stops here
+};
+
+using Fields = absl::InlinedVector<Field, 24>;
+
+enum class Framing : std::uint8_t {
+  kNone,        // no body
+  kLength,      // `length` bytes
+  kChunked,     // until the last chunk
+  kUntilClose,  // responses only
+  kTunnel       // after an upgrade: bytes until each side closes
+};
+
+struct RequestHead {
+  std::string_view method;
+  std::string_view target;     // as received
+  std::string_view path;       // path and query: what is forwarded after the prefix
+  std::string_view authority;  // from Host or the absolute form; empty in HTTP/1.0 without Host
+  unsigned minor_version = 1;
+  Fields fields;
+
+  // What the rules found (rules.h).
+  Framing framing = Framing::kNone;
+  std::uint64_t length = 0;
+  bool keep_alive = true;
+  bool expects_continue = false;
+  bool wants_trailers = false;   // TE: trailers
+  bool wants_websocket = false;  // Upgrade: websocket, asked as RFC 6455 says
+  std::string_view request_id;   // the client's, if it may be kept
+
+  bool is_head() const { return method == "HEAD"; }
+  // RFC 9110 section 9.2.2: doing it twice is the same as doing it once.
+  bool is_idempotent() const {
+    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
+           method == "DELETE";
+  }
+};
+
+struct ResponseHead {
+  unsigned status = 0;
+  std::string_view reason;
+  unsigned minor_version = 1;
+  Fields fields;
+
+  // What the rules found.
+  Framing framing = Framing::kNone;
+  std::uint64_t length = 0;
+  bool keep_alive = true;
+  bool has_date = false;
+
+  bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
+};
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b);
+
+// Calls `visit(token)` for each non-empty member of a comma-separated list.
+template <class Visit>
+void ForEachToken(std::string_view list, Visit visit) {
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    std::string_view token = list.substr(0, comma);
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+    while (!token.empty() && (token.front() == ' ' || token.front() == '\t')) token.remove_prefix(1);
+    while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
+    if (!token.empty()) visit(token);
+  }
+}
+
+}  // namespace remora::proxy::message

@@ -1,0 +1,257 @@
+#include "proxy/message/head_parser.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/field.hpp>
+#include <cstring>
+
+namespace remora::proxy::message {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using error_code = boost::system::error_code;
+
+FieldId IdOf(http::field field) {
+  switch (field) {
+    case http::field::connection: return FieldId::kConnection;
+    case http::field::content_length: return FieldId::kContentLength;
+    case http::field::date: return FieldId::kDate;
+    case http::field::expect: return FieldId::kExpect;
+    case http::field::forwarded: return FieldId::kForwarded;
+    case http::field::host: return FieldId::kHost;
+    case http::field::keep_alive: return FieldId::kKeepAlive;
+    case http::field::proxy_connection: return FieldId::kProxyConnection;
+    case http::field::te: return FieldId::kTe;
+    case http::field::trailer: return FieldId::kTrailer;
+    case http::field::transfer_encoding: return FieldId::kTransferEncoding;
+    case http::field::upgrade: return FieldId::kUpgrade;
+    default: return FieldId::kOther;
+  }
+}
+
+// The names that Beast's enum lacks.
+FieldId IdOfName(std::string_view name) {
+  if (name.size() < 12 || (name.front() != 'x' && name.front() != 'X')) return FieldId::kOther;
+  if (EqualsIgnoreCase(name, "x-forwarded-for")) return FieldId::kXForwardedFor;
+  if (EqualsIgnoreCase(name, "x-forwarded-host")) return FieldId::kXForwardedHost;
+  if (EqualsIgnoreCase(name, "x-forwarded-proto")) return FieldId::kXForwardedProto;
+  if (EqualsIgnoreCase(name, "x-request-id")) return FieldId::kXRequestId;
+  return FieldId::kOther;
+}
+
+std::string_view Std(beast::string_view text) { return {text.data(), text.size()}; }
+
+// Feeds one complete head to Beast and records where its parts lie. Framing is decided by rules.h,
+// never by Beast, so that its body callbacks are never reached.
+template <bool kIsRequest, class Head>
+class SpanParser final : public http::basic_parser<kIsRequest> {
+ public:
+  SpanParser(Head& head, std::string_view bytes) : head_(head), bytes_(bytes) {
+    this->header_limit(static_cast<std::uint32_t>(bytes.size() + 1));
+    this->body_limit(boost::none);
+    this->skip(true);
+  }
+
+  error_code Run() {
+    error_code error;
+    this->put(boost::asio::const_buffer(bytes_.data(), bytes_.size()), error);
+    if (!error && !this->is_header_done()) error = http::error::partial_message;
+    return error;
+  }
+
+ private:
+  void on_request_impl(http::verb, beast::string_view method, beast::string_view target,
+                       int version, error_code&) override {
+    if constexpr (kIsRequest) {
+      head_.method = Std(method);
+      head_.target = Std(target);
+      head_.minor_version = static_cast<unsigned>(version % 10);
+    }
+  }
+
+  void on_response_impl(int code, beast::string_view reason, int version, error_code&) override {
+    if constexpr (!kIsRequest) {
+      head_.status = static_cast<unsigned>(code);
+      head_.reason = Std(reason);
+      head_.minor_version = static_cast<unsigned>(version % 10);
+    }
+  }
+
+  void on_field_impl(http::field id, beast::string_view name, beast::string_view value,
+                     error_code& error) override {
+    Field field{.name = Std(name), .value = Std(value), .line = {}, .id = IdOf(id)};
+    if (field.id == FieldId::kOther) field.id = IdOfName(field.name);
+    const auto* begin = field.name.data();
+    const auto* end = static_cast<const char*>(
+        std::memchr(begin, '\n', static_cast<std::size_t>(bytes_.data() + bytes_.size() - begin)));
+    if (end == nullptr) {
+      error = http::error::bad_line_ending;
+      return;
+    }
+    field.line = {begin, static_cast<std::size_t>(end + 1 - begin)};
+    // Beast may hand out an empty value that points elsewhere.
+    if (field.value.empty()) field.value = {end - 1, 0};
+    head_.fields.push_back(field);
+  }
+
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  std::size_t on_body_impl(beast::string_view, error_code& error) override {
+    error = http::error::unexpected_body;
+    return 0;
+  }
+  void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view, error_code& error) override {
+    error = http::error::unexpected_body;
+    return 0;
+  }
+  void on_finish_impl(error_code&) override {}
+
+  Head& head_;
+  std::string_view bytes_;
+};
+
+template <bool kIsRequest, class Head>
+Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const HeadLimits& limits,
+                             Head& head) {
+  const Side side = kIsRequest ? Side::kDownstream : Side::kUpstream;
+  switch (scanner.Scan(bytes, limits)) {
+    case HeadScanner::Outcome::kNeedMore: return std::nullopt;
+    case HeadScanner::Outcome::kFailed: return Fail(scanner.error(), side, scanner.detail());
+    case HeadScanner::Outcome::kComplete: break;
+  }
+  head = Head{};
+  SpanParser<kIsRequest, Head> parser(
+      head, bytes.substr(scanner.start(), scanner.size() - scanner.start()));
+  const error_code error = parser.Run();
+  if (!error) return scanner.size();
+  if (error == http::error::bad_version) {
+    return Fail(ErrorKind::kVersionNotSupported, side, "only HTTP/1.0 and HTTP/1.1 are spoken");
+  }
+  if (error == http::error::bad_method) return Fail(ErrorKind::kBadRequest, side, "bad method");
+  if (error == http::error::bad_target) return Fail(ErrorKind::kBadRequest, side, "bad target");
+  if (error == http::error::bad_content_length) {
+    return Fail(ErrorKind::kBadRequest, side, "bad Content-Length");
+  }
+  if (error == http::error::bad_transfer_encoding) {
+    return Fail(ErrorKind::kBadRequest, side, "bad Transfer-Encoding");
+  }
+  return Fail(ErrorKind::kBadRequest, side, "bad start line or field");
+}
+
+// RFC 9110 section 5.6.2.
+bool IsTokenByte(char c) {
+  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
+  return c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
+}
+
+}  // namespace
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const char x = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] | 0x20) : a[i];
+    const char y = b[i] >= 'A' && b[i] <= 'Z' ? static_cast<char>(b[i] | 0x20) : b[i];
+    if (x != y) return false;
+  }
+  return true;
+}
+
+HeadScanner::Outcome HeadScanner::Fail(ErrorKind kind, const char* detail) {
+  error_ = kind;
+  detail_ = detail;
+  return Outcome::kFailed;
+}
+
+// `line` ends with its LF.
+bool HeadScanner::CheckLine(std::string_view line) {
+  if (line.size() < 2 || line[line.size() - 2] != '\r') {
+    Fail(ErrorKind::kBadRequest, "a line ends with LF instead of CRLF");
+    return false;
+  }
+  line.remove_suffix(2);
+  if (!line.empty() && (line.front() == ' ' || line.front() == '\t')) {
+    Fail(ErrorKind::kBadRequest, "a line starts with a blank (obsolete line folding)");
+    return false;
+  }
+  for (const char c : line) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7f) {
+      Fail(ErrorKind::kBadRequest, "a control byte in the head");
+      return false;
+    }
+  }
+  return true;
+}
+
+HeadScanner::Outcome HeadScanner::Scan(std::string_view bytes, const HeadLimits& limits) {
+  for (;;) {
+    const std::size_t from = position_ + scanned_;
+    const void* found = from < bytes.size()
+                            ? std::memchr(bytes.data() + from, '\n', bytes.size() - from)
+                            : nullptr;
+    if (found == nullptr) {
+      scanned_ = bytes.size() - position_;
+      if (bytes.size() <= limits.head_bytes) return Outcome::kNeedMore;
+      return lines_ == 0 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
+                         : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
+    }
+    const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data()) + 1;
+    const std::string_view line = bytes.substr(position_, end - position_);
+    if (end > limits.head_bytes) {
+      return lines_ == 0 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
+                         : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
+    }
+    if (!CheckLine(line)) return Outcome::kFailed;
+    position_ = end;
+    scanned_ = 0;
+    if (line.size() == 2) {
+      if (lines_ != 0) return Outcome::kComplete;
+      if (start_ != 0) return Fail(ErrorKind::kBadRequest, "empty lines before the request line");
+      start_ = end;
+      continue;
+    }
+    ++lines_;
+    if (lines_ - 1 > limits.head_fields) {
+      return Fail(ErrorKind::kHeadersTooLarge, "more fields than head_fields");
+    }
+  }
+}
+
+Result<ParsedSize> ParseRequestHead(HeadScanner& scanner, std::string_view bytes,
+                                    const HeadLimits& limits, RequestHead& head) {
+  return ParseHead<true>(scanner, bytes, limits, head);
+}
+
+Result<ParsedSize> ParseResponseHead(HeadScanner& scanner, std::string_view bytes,
+                                     const HeadLimits& limits, ResponseHead& head) {
+  return ParseHead<false>(scanner, bytes, limits, head);
+}
+
+std::optional<Field> ParseFieldLine(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  Field field;
+  field.name = line.substr(0, colon);
+  field.line = line;
+  for (const char c : field.name) {
+    if (!IsTokenByte(c)) return std::nullopt;
+  }
+  std::string_view value = line.substr(colon + 1);
+  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+  while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7f) return std::nullopt;
+  }
+  field.value = value;
+  const http::field id =
+      http::string_to_field(beast::string_view(field.name.data(), field.name.size()));
+  field.id = IdOf(id);
+  if (field.id == FieldId::kOther) field.id = IdOfName(field.name);
+  return field;
+}
+
+}  // namespace remora::proxy::message

@@ -1,0 +1,66 @@
+// Finds the end of a head in the bytes read so far, refuses what is not strictly HTTP/1, and takes
+// the rest apart into spans.
+//
+// Two steps: a scan over the raw bytes that knows only lines (bare CR or LF, control bytes,
+// continuation lines, limits), and then Beast's parser, which checks the grammar of what is left.
+// Beast 1.81 alone accepts 41 of 162 requests that must be refused; rules.h has the rest of the
+// guard. Pure. A parser serves one head at a time; Reset makes it ready for the next.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <string_view>
+
+#include "proxy/base/error.h"
+#include "proxy/message/head.h"
+
+namespace remora::proxy::message {
+
+struct HeadLimits {
+  std::size_t head_bytes = 64 * 1024;
+  std::size_t head_fields = 100;
+};
+
+// Splits raw bytes into lines, byte by byte over any number of calls.
+class HeadScanner {
+ public:
+  enum class Outcome : std::uint8_t { kNeedMore, kComplete, kFailed };
+
+  // `bytes`: all of the head read so far, from its first byte. Work is proportional to what is new.
+  Outcome Scan(std::string_view bytes, const HeadLimits& limits);
+
+  // After kComplete: where the head starts (behind one empty line that is passed over, RFC 9112
+  // section 2.2) and how many bytes it takes, that line included.
+  std::size_t start() const { return start_; }
+  std::size_t size() const { return position_; }
+  // After kFailed.
+  ErrorKind error() const { return error_; }
+  const char* detail() const { return detail_; }
+
+  void Reset() { *this = HeadScanner(); }
+
+ private:
+  Outcome Fail(ErrorKind kind, const char* detail);
+  bool CheckLine(std::string_view line);
+
+  std::size_t start_ = 0;
+  std::size_t position_ = 0;  // start of the line that is not complete yet
+  std::size_t scanned_ = 0;   // bytes of it that are known to be no LF
+  std::size_t lines_ = 0;
+  ErrorKind error_ = ErrorKind::kBadRequest;
+  const char* detail_ = "";
+};
+
+// The bytes that a head took; nullopt: more are needed.
+using ParsedSize = std::optional<std::size_t>;
+
+// Errors are as for a request; the reader of a response turns each into kUpstreamBadResponse.
+Result<ParsedSize> ParseRequestHead(HeadScanner& scanner, std::string_view bytes,
+                                    const HeadLimits& limits, RequestHead& head);
+Result<ParsedSize> ParseResponseHead(HeadScanner& scanner, std::string_view bytes,
+                                     const HeadLimits& limits, ResponseHead& head);
+
+// One "name: value" line without its CRLF; nullopt if it is not one (used for trailers).
+std::optional<Field> ParseFieldLine(std::string_view line);
+
+}  // namespace remora::proxy::message

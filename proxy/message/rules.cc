@@ -1,0 +1,325 @@
+#include "proxy/message/rules.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace remora::proxy::message {
+namespace {
+
+std::unexpected<ProxyError> Bad(std::string_view detail) {
+  return Fail(ErrorKind::kBadRequest, Side::kDownstream, detail);
+}
+
+std::unexpected<ProxyError> BadResponse(std::string_view detail) {
+  return Fail(ErrorKind::kUpstreamBadResponse, Side::kUpstream, detail, Sent::kAnswered);
+}
+
+// What Connection says, and the framing fields: the same for requests and responses.
+struct Common {
+  const Field* content_length = nullptr;
+  const Field* transfer_encoding = nullptr;
+  bool repeated_framing = false;
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+};
+
+// Fields that a Connection option can't take away: they frame or route, or are handled by name.
+bool MayBeNamedByConnection(FieldId id) {
+  return id != FieldId::kHost && id != FieldId::kContentLength && id != FieldId::kTransferEncoding &&
+         id != FieldId::kUpgrade && id != FieldId::kTe;
+}
+
+void DropNamed(Fields& fields, std::string_view name) {
+  for (Field& field : fields) {
+    if (MayBeNamedByConnection(field.id) && EqualsIgnoreCase(field.name, name)) field.drop = true;
+  }
+}
+
+Common ApplyCommonRules(Fields& fields) {
+  Common common;
+  for (Field& field : fields) {
+    switch (field.id) {
+      case FieldId::kContentLength:
+        common.repeated_framing |= common.content_length != nullptr;
+        common.content_length = &field;
+        break;
+      case FieldId::kTransferEncoding:
+        common.repeated_framing |= common.transfer_encoding != nullptr;
+        common.transfer_encoding = &field;
+        field.drop = true;  // each side has its own
+        break;
+      case FieldId::kConnection:
+        field.drop = true;
+        ForEachToken(field.value, [&](std::string_view token) {
+          if (EqualsIgnoreCase(token, "close")) {
+            common.close = true;
+          } else if (EqualsIgnoreCase(token, "keep-alive")) {
+            common.keep_alive = true;
+          } else if (EqualsIgnoreCase(token, "upgrade")) {
+            common.upgrade = true;
+          } else {
+            DropNamed(fields, token);
+          }
+        });
+        break;
+      case FieldId::kKeepAlive:
+      case FieldId::kProxyConnection:
+      case FieldId::kTe:
+      case FieldId::kUpgrade:
+        field.drop = true;
+        break;
+      default:
+        break;
+    }
+  }
+  return common;
+}
+
+bool ParseLength(std::string_view text, std::uint64_t& length) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  return error == std::errc() && end == text.data() + text.size() &&
+         length <= static_cast<std::uint64_t>(INT64_MAX);
+}
+
+// RFC 9112 section 6.1 and 6.3, the strict branch wherever there is a choice.
+Result<void> FrameRequest(const Common& common, RequestHead& head) {
+  if (common.repeated_framing) return Bad("Content-Length or Transfer-Encoding twice");
+  if (common.transfer_encoding != nullptr) {
+    if (common.content_length != nullptr) return Bad("Content-Length beside Transfer-Encoding");
+    if (head.minor_version == 0) return Bad("Transfer-Encoding in HTTP/1.0");
+    if (!EqualsIgnoreCase(common.transfer_encoding->value, "chunked")) {
+      return Fail(ErrorKind::kUnknownTransferCoding, Side::kDownstream,
+                  "the only transfer coding is chunked");
+    }
+    head.framing = Framing::kChunked;
+  } else if (common.content_length != nullptr) {
+    if (!ParseLength(common.content_length->value, head.length)) return Bad("bad Content-Length");
+    head.framing = head.length == 0 ? Framing::kNone : Framing::kLength;
+  }
+  return {};
+}
+
+// Sets `path` and, for the absolute form, `authority` (RFC 9112 section 3.2).
+Result<void> CheckTarget(RequestHead& head) {
+  const std::string_view target = head.target;
+  for (const char c : target) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte >= 0x7f || c == '#') return Bad("a byte that no target may have");
+  }
+  if (target.starts_with('/')) {
+    head.path = target;
+    return {};
+  }
+  if (target == "*") {
+    if (head.method != "OPTIONS") return Bad("only OPTIONS may ask for *");
+    head.path = target;
+    return {};
+  }
+  constexpr std::string_view kHttp = "http://";
+  if (target.size() <= kHttp.size() || !EqualsIgnoreCase(target.substr(0, kHttp.size()), kHttp)) {
+    return Bad("the target is neither a path nor an http URL");
+  }
+  const std::string_view rest = target.substr(kHttp.size());
+  const std::size_t end = rest.find_first_of("/?");
+  head.authority = rest.substr(0, end);
+  head.path = end == std::string_view::npos ? std::string_view() : rest.substr(end);
+  if (!ValidAuthority(head.authority)) return Bad("bad authority in the target");
+  return {};
+}
+
+Result<void> CheckHost(RequestHead& head) {
+  const Field* host = nullptr;
+  for (const Field& field : head.fields) {
+    if (field.id != FieldId::kHost) continue;
+    if (host != nullptr) return Bad("Host twice");
+    host = &field;
+  }
+  if (host == nullptr) {
+    if (head.minor_version == 0) return {};
+    return Bad("no Host");
+  }
+  if (!ValidAuthority(host->value)) return Bad("bad Host");
+  if (!head.authority.empty() && !EqualsIgnoreCase(head.authority, host->value)) {
+    return Bad("the target and Host differ");
+  }
+  head.authority = host->value;
+  return {};
+}
+
+Result<void> ApplyExpect(RequestHead& head, Field& field) {
+  if (head.minor_version == 0) {
+    field.drop = true;  // RFC 9110 section 10.1.1: ignored in HTTP/1.0
+    return {};
+  }
+  if (!EqualsIgnoreCase(field.value, "100-continue")) {
+    return Fail(ErrorKind::kExpectationFailed, Side::kDownstream,
+                "the only expectation is 100-continue");
+  }
+  head.expects_continue = true;
+  return {};
+}
+
+Result<void> ApplyFields(RequestHead& head) {
+  for (Field& field : head.fields) {
+    switch (field.id) {
+      case FieldId::kExpect:
+        if (auto result = ApplyExpect(head, field); !result) return result;
+        break;
+      case FieldId::kTe:
+        ForEachToken(field.value, [&](std::string_view token) {
+          if (EqualsIgnoreCase(token, "trailers")) head.wants_trailers = true;
+        });
+        break;
+      case FieldId::kXRequestId:
+        // One that is well-formed and alone is kept, whoever sent it: an id that changes at each
+        // hop is of no use.
+        if (!field.drop && head.request_id.empty() && ValidRequestId(field.value)) {
+          head.request_id = field.value;
+        }
+        field.drop = true;
+        break;
+      case FieldId::kForwarded:
+      case FieldId::kXForwardedFor:
+      case FieldId::kXForwardedHost:
+      case FieldId::kXForwardedProto:
+        field.drop = true;  // nobody's word is taken for these; Remora writes its own
+        break;
+      default:
+        break;
+    }
+  }
+  return {};
+}
+
+// RFC 6455 section 4.1; everything else that asks to upgrade is served without.
+bool WantsWebsocket(const RequestHead& head, const Common& common) {
+  if (!common.upgrade || head.minor_version == 0 || head.method != "GET" ||
+      head.framing != Framing::kNone) {
+    return false;
+  }
+  const auto upgrade = std::ranges::find(head.fields, FieldId::kUpgrade, &Field::id);
+  return upgrade != head.fields.end() && EqualsIgnoreCase(upgrade->value, "websocket");
+}
+
+Result<void> FrameResponse(const RequestHead& request, const Common& common, ResponseHead& head) {
+  if (common.repeated_framing) return BadResponse("Content-Length or Transfer-Encoding twice");
+  if (common.transfer_encoding != nullptr) {
+    if (common.content_length != nullptr) {
+      return BadResponse("Content-Length beside Transfer-Encoding");
+    }
+    if (head.minor_version == 0) return BadResponse("Transfer-Encoding in HTTP/1.0");
+    if (!EqualsIgnoreCase(common.transfer_encoding->value, "chunked")) {
+      return BadResponse("unknown Transfer-Encoding");
+    }
+  }
+  if (common.content_length != nullptr && !ParseLength(common.content_length->value, head.length)) {
+    return BadResponse("bad Content-Length");
+  }
+  if (head.status < 200 || head.status == 204) {
+    // No framing fields in these (RFC 9110 section 8.6, 9112 section 6.1).
+    for (Field& field : head.fields) {
+      if (field.id == FieldId::kContentLength) field.drop = true;
+    }
+    head.framing = head.status == 101 ? Framing::kTunnel : Framing::kNone;
+  } else if (request.is_head() || head.status == 304) {
+    head.framing = Framing::kNone;
+  } else if (common.transfer_encoding != nullptr) {
+    head.framing = Framing::kChunked;
+  } else if (common.content_length != nullptr) {
+    head.framing = head.length == 0 ? Framing::kNone : Framing::kLength;
+  } else {
+    head.framing = Framing::kUntilClose;
+    head.keep_alive = false;
+  }
+  return {};
+}
+
+bool ValidPort(std::string_view port) {
+  return port.size() <= 5 && std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+Result<void> ApplyRequestRules(RequestHead& head) {
+  if (head.method == "CONNECT" || head.method == "TRACE") {
+    return Fail(ErrorKind::kMethodNotAllowed, Side::kDownstream, "CONNECT and TRACE are not served");
+  }
+  if (auto result = CheckTarget(head); !result) return result;
+  if (auto result = CheckHost(head); !result) return result;
+  const Common common = ApplyCommonRules(head.fields);
+  if (auto result = FrameRequest(common, head); !result) return result;
+  if (auto result = ApplyFields(head); !result) return result;
+  head.wants_websocket = WantsWebsocket(head, common);
+  // An HTTP/1.0 client is answered and left: what it means by keep-alive was never agreed on.
+  head.keep_alive = head.minor_version == 1 && !common.close;
+  return {};
+}
+
+Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) {
+  if (head.status < 100 || head.status > 599) return BadResponse("a status outside 100 to 599");
+  if (head.status == 101 && !request.wants_websocket) {
+    return BadResponse("101 that nobody asked for");
+  }
+  const Common common = ApplyCommonRules(head.fields);
+  head.keep_alive = head.minor_version == 1 ? !common.close : common.keep_alive && !common.close;
+  if (auto result = FrameResponse(request, common, head); !result) return result;
+  for (Field& field : head.fields) {
+    if (field.id == FieldId::kDate) head.has_date = true;
+    if (field.id == FieldId::kXRequestId) field.drop = true;  // ours is echoed
+    if (head.status == 101 && field.id == FieldId::kUpgrade &&
+        !EqualsIgnoreCase(field.value, "websocket")) {
+      return BadResponse("101 to another protocol than asked for");
+    }
+  }
+  return {};
+}
+
+bool TrailerMayPass(const Field& field) {
+  if (field.id != FieldId::kOther) return false;
+  constexpr std::string_view kForbidden[] = {
+      "age",           "authorization",       "cache-control",      "content-encoding",
+      "content-range", "content-type",        "cookie",             "expires",
+      "location",      "max-forwards",        "pragma",             "proxy-authenticate",
+      "range",         "proxy-authorization", "proxy-status",       "retry-after",
+      "set-cookie",    "vary",                "www-authenticate",   "warning",
+      "via",           "if-match",            "if-none-match",      "if-modified-since",
+      "if-range",      "if-unmodified-since", "x-forwarded-port",   "x-forwarded-server",
+      "x-real-ip",     "http2-settings",      "sec-websocket-key",  "content-disposition",
+      "origin",        "referer",             "strict-transport-security"};
+  return std::ranges::none_of(
+      kForbidden, [&](std::string_view name) { return EqualsIgnoreCase(name, field.name); });
+}
+
+bool ValidRequestId(std::string_view id) {
+  if (id.empty() || id.size() > 128) return false;
+  return std::ranges::all_of(id, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == '_' || c == '-';
+  });
+}
+
+bool ValidAuthority(std::string_view authority) {
+  if (authority.empty() || authority.size() > 255) return false;
+  if (authority.front() == '[') {
+    const std::size_t close = authority.find(']');
+    if (close == std::string_view::npos || close < 3) return false;
+    const bool hex = std::ranges::all_of(authority.substr(1, close - 1), [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
+             c == ':' || c == '.';
+    });
+    const std::string_view rest = authority.substr(close + 1);
+    return hex && (rest.empty() || (rest.front() == ':' && ValidPort(rest.substr(1))));
+  }
+  const std::size_t colon = authority.find(':');
+  const std::string_view host = authority.substr(0, colon);
+  if (colon != std::string_view::npos && !ValidPort(authority.substr(colon + 1))) return false;
+  // reg-name without '%': unreserved and sub-delims of RFC 3986.
+  return !host.empty() && std::ranges::all_of(host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && std::strchr("-._~!$&'()*+;=", c) != nullptr);
+  });
+}
+
+}  // namespace remora::proxy::message

@@ -1,0 +1,28 @@
+// The duties of an intermediary on a parsed head (RFC 9110, RFC 9112): what is refused, how the body
+// is framed, which fields stop here. Pure.
+#pragma once
+
+#include <expected>
+
+#include "proxy/base/error.h"
+#include "proxy/message/head.h"
+
+namespace remora::proxy::message {
+
+// Fills in what RequestHead leaves to the rules and marks hop-by-hop fields with `drop`.
+Result<void> ApplyRequestRules(RequestHead& head);
+
+// `request`: what this answers. Errors are kUpstreamBadResponse.
+Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head);
+
+// May a trailer of this name pass? Never names that frame, route or authenticate, as a receiver
+// that merges trailers into the head would take them for the client's (RFC 9110 section 6.5.1).
+bool TrailerMayPass(const Field& field);
+
+// `[A-Za-z0-9._-]{1,128}`
+bool ValidRequestId(std::string_view id);
+
+// uri-host [":" port] of RFC 3986, not empty.
+bool ValidAuthority(std::string_view authority);
+
+}  // namespace remora::proxy::message

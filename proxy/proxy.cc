@@ -1,0 +1,206 @@
+#include "proxy/proxy.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proxy/base/log.h"
+#include "proxy/health/checker.h"
+#include "proxy/net/listener.h"
+#include "proxy/upstream/resolver.h"
+#include "proxy/worker.h"
+
+namespace remora::proxy {
+namespace {
+
+// Descriptors that are not for client connections: listeners, control, admin, logs, probes.
+constexpr std::uint64_t kReservedDescriptors = 512;
+constexpr std::chrono::seconds kCutAgain{1};
+
+// Each client connection may need one to a backend; idle ones don't, so more than half may be
+// clients'.
+std::uint64_t ConnectionLimit(std::uint32_t configured) {
+  if (configured != 0) return configured;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  const std::uint64_t usable = limit.rlim_cur > 2 * kReservedDescriptors
+                                   ? limit.rlim_cur - kReservedDescriptors
+                                   : limit.rlim_cur / 2;
+  return std::max<std::uint64_t>(1, usable * 3 / 5);
+}
+
+std::vector<std::string> PoolNames(const ProxySettings& settings) {
+  std::vector<std::string> names;
+  for (const PoolSettings& pool : settings.pools) names.push_back(pool.name);
+  return names;
+}
+
+}  // namespace
+
+class Proxy::Impl final : public BackendEvents {
+ public:
+  Impl(ProxySettings settings, net::Loop& control)
+      : settings_(std::move(settings)),
+        control_(control),
+        registry_(PoolNames(settings_), this),
+        checker_(control, registry_, settings_.pools),
+        resolver_(control, registry_,
+                  [this](const std::string& uid) { checker_.Recheck(uid); }),
+        cut_timer_(control.executor()),
+        deadline_(control.executor()) {
+    budget_.limit = ConnectionLimit(settings_.max_connections);
+  }
+
+  ~Impl() override {
+    if (subscription_ != 0) registry_.Unsubscribe(subscription_);
+    checker_.Stop();
+    resolver_.Stop();
+    cut_timer_.cancel();
+    deadline_.cancel();
+    workers_.clear();  // joins
+  }
+
+  Registry& registry() { return registry_; }
+  const ProxySettings& settings() const { return settings_; }
+  const std::vector<std::string>& addresses() const { return addresses_; }
+  std::uint64_t connections() const { return budget_.open.load(std::memory_order_relaxed); }
+
+  absl::Status Start() {
+    for (std::uint32_t i = 0; i < settings_.workers; ++i) {
+      workers_.push_back(std::make_unique<Worker>(settings_, registry_, budget_));
+    }
+    for (const ListenerSettings& listener : settings_.listeners) {
+      if (absl::Status status = OpenListener(listener); !status.ok()) return status;
+    }
+    subscription_ = registry_.Subscribe([this, alive = std::weak_ptr<bool>(alive_)] {
+      for (auto& worker : workers_) worker->OnChange();
+      control_.Post([this, alive] {
+        if (!alive.expired()) CutOverdue();
+      });
+    });
+    resolver_.Start();
+    checker_.Start();
+    for (auto& worker : workers_) worker->Start();
+    return absl::OkStatus();
+  }
+
+  void BeginDrain() {
+    for (auto& worker : workers_) worker->BeginDrain();
+  }
+
+  void Finish(Duration deadline, std::function<void(bool)> done) {
+    done_ = std::move(done);
+    busy_workers_ = workers_.size();
+    for (auto& worker : workers_) {
+      worker->Finish([this, alive = std::weak_ptr<bool>(alive_)] {
+        control_.Post([this, alive] {
+          if (!alive.expired()) OnWorkerIdle();
+        });
+      });
+    }
+    deadline_.expires_after(deadline);
+    deadline_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](net::error_code error) {
+      if (!error && !alive.expired()) Cut();
+    });
+  }
+
+  void Cut() {
+    cut_ = true;
+    for (auto& worker : workers_) worker->CutAll();
+  }
+
+ private:
+  // Port 0 is chosen by the first worker; the others share what it got.
+  absl::Status OpenListener(const ListenerSettings& settings) {
+    auto address = net::ParseListenAddress(settings.address);
+    if (!address.ok()) return address.status();
+    for (auto& worker : workers_) {
+      auto bound = worker->OpenListener(settings, *address);
+      if (!bound.ok()) return bound.status();
+      address = *bound;
+    }
+    addresses_.push_back(address->ToString());
+    return absl::OkStatus();
+  }
+
+  // On any thread.
+  void OnDrained(const Backend& backend) override {
+    control_.Post([this, alive = std::weak_ptr<bool>(alive_), uid = backend.uid()] {
+      if (!alive.expired()) registry_.EraseDrained(uid);
+    });
+  }
+
+  void OnConnectFailed(const Backend& backend) override {
+    control_.Post([this, alive = std::weak_ptr<bool>(alive_), uid = backend.uid()] {
+      if (!alive.expired()) resolver_.ResolveSoon(uid);
+    });
+  }
+
+  // Cuts removed backends whose deadline has passed, and comes back at the next deadline. Again a
+  // second later, as a connection may just have been under way.
+  void CutOverdue() {
+    const TimePoint now = Clock::now();
+    std::optional<TimePoint> next;
+    for (const Registry::Draining& draining : registry_.DrainingBackends()) {
+      TimePoint due = draining.deadline;
+      if (due <= now) {
+        for (auto& worker : workers_) worker->Cut(draining.backend);
+        due = now + kCutAgain;
+      }
+      next = next ? std::min(*next, due) : due;
+    }
+    if (!next) return;
+    cut_timer_.expires_at(*next);
+    cut_timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](net::error_code error) {
+      if (!error && !alive.expired()) CutOverdue();
+    });
+  }
+
+  void OnWorkerIdle() {
+    if (--busy_workers_ != 0) return;
+    deadline_.cancel();
+    checker_.Stop();
+    resolver_.Stop();
+    cut_timer_.cancel();
+    registry_.Unsubscribe(std::exchange(subscription_, 0));
+    for (auto& worker : workers_) worker->Join();
+    if (done_) std::exchange(done_, nullptr)(!cut_);
+  }
+
+  const ProxySettings settings_;
+  net::Loop& control_;
+  Registry registry_;
+  HealthChecker checker_;
+  Resolver resolver_;
+  ConnectionBudget budget_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::string> addresses_;
+  std::uint64_t subscription_ = 0;
+  net::Timer cut_timer_;
+  net::Timer deadline_;
+  std::size_t busy_workers_ = 0;
+  bool cut_ = false;
+  std::function<void(bool)> done_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+Proxy::Proxy(ProxySettings settings, net::Loop& control)
+    : impl_(std::make_unique<Impl>(std::move(settings), control)) {}
+
+Proxy::~Proxy() = default;
+
+Registry& Proxy::registry() { return impl_->registry(); }
+const ProxySettings& Proxy::settings() const { return impl_->settings(); }
+absl::Status Proxy::Start() { return impl_->Start(); }
+std::vector<std::string> Proxy::listener_addresses() const { return impl_->addresses(); }
+std::uint64_t Proxy::connections() const { return impl_->connections(); }
+void Proxy::BeginDrain() { impl_->BeginDrain(); }
+void Proxy::Finish(Duration deadline, std::function<void(bool)> done) {
+  impl_->Finish(deadline, std::move(done));
+}
+void Proxy::Cut() { impl_->Cut(); }
+
+}  // namespace remora::proxy

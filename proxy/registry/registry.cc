@@ -1,0 +1,356 @@
+#include "proxy/registry/registry.h"
+
+#include <algorithm>
+#include <random>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "proxy/base/abseil.h"
+#include "proxy/base/status.h"
+
+namespace remora::proxy {
+namespace {
+
+constexpr std::uint32_t kMaxWeight = 1000;
+constexpr std::uint32_t kMaxActive = 1'000'000;
+constexpr std::size_t kMaxLabels = 64;
+constexpr std::size_t kMaxLabelKey = 63;
+constexpr std::size_t kMaxLabelValue = 256;
+
+// 128 random bits: unique for all time, not a secret.
+std::string NewUid() {
+  std::random_device random;
+  return absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random());
+}
+
+std::string PoolOrDefault(std::string_view pool) {
+  return pool.empty() ? std::string("default") : std::string(pool);
+}
+
+std::vector<FieldViolation> CheckSpec(const ServerSpec& spec) {
+  std::vector<FieldViolation> violations;
+  if (spec.weight < 1 || spec.weight > kMaxWeight) {
+    violations.push_back(
+        {"spec.weight", absl::StrCat(spec.weight, " is out of range; allowed are 1 to 1000")});
+  }
+  if (spec.max_active > kMaxActive) {
+    violations.push_back(
+        {"spec.max_active",
+         absl::StrCat(spec.max_active, " is out of range; allowed are 0 (no limit) to 1000000")});
+  }
+  if (spec.labels.size() > kMaxLabels) {
+    violations.push_back({"spec.labels", "more than 64 entries"});
+  }
+  for (const auto& [key, value] : spec.labels) {
+    if (key.empty() || key.size() > kMaxLabelKey) {
+      violations.push_back({"spec.labels", "a key must have 1 to 63 bytes"});
+    }
+    if (value.size() > kMaxLabelValue) {
+      violations.push_back({"spec.labels", "a value must have at most 256 bytes"});
+    }
+  }
+  return violations;
+}
+
+absl::Status NotFound(std::string_view pool, std::string_view id) {
+  return MakeStatus(absl::StatusCode::kNotFound, "SERVER_NOT_FOUND",
+                    absl::StrFormat("no server '%s' in pool '%s'; ListServers shows what is there",
+                                    absl::CHexEscape(ToAbsl(id)), pool));
+}
+
+}  // namespace
+
+std::string_view StateName(ServerState state) {
+  switch (state) {
+    case ServerState::kWarming: return "WARMING";
+    case ServerState::kActive: return "ACTIVE";
+    case ServerState::kUnhealthy: return "UNHEALTHY";
+    case ServerState::kDraining: return "DRAINING";
+  }
+  return "WARMING";
+}
+
+Registry::Registry(std::vector<std::string> pools, BackendEvents* events)
+    : pools_(std::move(pools)), events_(events) {
+  absl::MutexLock lock(&mu_);
+  Publish();
+}
+
+absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_view given_id,
+                                        ServerSpec spec, std::string_view owner) {
+  std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  std::vector<FieldViolation> violations = CheckSpec(spec);
+  auto url = ParseBackendUrl(spec.url);
+  if (!url.ok()) violations.push_back({"spec.url", std::string(url.status().message())});
+  if (!given_id.empty() && !ValidId(given_id)) {
+    violations.push_back({"id",
+                          "must be 1 to 63 of a-z, 0-9 and '-', with neither first nor last a "
+                          "'-'; leave it empty to have it made from the url"});
+  }
+  if (!violations.empty()) return InvalidFields(violations);
+  spec.url = url->ToString();
+  std::string id = given_id.empty() ? DeriveId(*url) : std::string(given_id);
+
+  AddResult result;
+  {
+    absl::MutexLock lock(&mu_);
+    const Key key(pool, id);
+    if (const auto found = live_.find(key); found != live_.end()) {
+      if (found->second.view.spec == spec) {
+        return AddResult{.server = Copy(found->second), .created = false};
+      }
+      return MakeStatus(
+          absl::StatusCode::kAlreadyExists, "SERVER_ALREADY_EXISTS",
+          absl::StrFormat("server '%s' of pool '%s' exists with another spec (url %s, weight %d, "
+                          "max_active %d); remove it first or choose another id",
+                          id, pool, found->second.view.spec.url, found->second.view.spec.weight,
+                          found->second.view.spec.max_active));
+    }
+    if (live_.size() + draining_.size() >= kMaxServers) {
+      return MakeStatus(absl::StatusCode::kResourceExhausted, "REGISTRY_FULL",
+                        absl::StrCat("the registry holds ", kMaxServers,
+                                     " servers, its limit; remove some first"));
+    }
+    Record record = MakeRecord(std::move(pool), std::move(id), std::move(spec), *url, owner);
+    result = {.server = Copy(record), .created = true};
+    key_of_uid_.emplace(record.view.uid, key);
+    live_.emplace(key, std::move(record));
+    Publish();
+  }
+  Notify();
+  return result;
+}
+
+Registry::Record Registry::MakeRecord(std::string pool, std::string id, ServerSpec spec,
+                                      BackendUrl url, std::string_view owner) {
+  Record record;
+  record.view.pool = std::move(pool);
+  record.view.id = std::move(id);
+  record.view.uid = NewUid();
+  record.view.owner = std::string(owner);
+  record.view.spec = std::move(spec);
+  record.view.reason = "waiting for the first probe";
+  record.view.revision = ++revision_;
+  record.view.created = WallClock::now();
+  record.backend = std::make_shared<Backend>(record.view.pool, record.view.id, record.view.uid,
+                                             std::move(url), events_);
+  return record;
+}
+
+absl::StatusOr<ServerView> Registry::Remove(std::string_view pool_name, std::string_view id,
+                                            std::chrono::milliseconds drain_timeout) {
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  if (drain_timeout < std::chrono::milliseconds(0) || drain_timeout > kMaxDrain) {
+    return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
+  }
+  ServerView view;
+  {
+    absl::MutexLock lock(&mu_);
+    if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
+      Record record = std::move(found->second);
+      live_.erase(found);
+      key_of_uid_.erase(record.view.uid);
+      view = StartDrain(std::move(record), drain_timeout);
+    } else if (Record* record = FindDraining(pool, id)) {
+      const TimePoint deadline = Clock::now() + drain_timeout;
+      if (deadline < record->drain_deadline) {
+        record->drain_deadline = deadline;
+        record->view.drain_deadline = WallClock::now() + drain_timeout;
+        record->view.revision = ++revision_;
+      }
+      view = Copy(*record);
+    } else {
+      return NotFound(pool, id);
+    }
+    Publish();
+  }
+  Notify();
+  return view;
+}
+
+ServerView Registry::StartDrain(Record record, std::chrono::milliseconds drain_timeout) {
+  const std::uint32_t running = record.backend->admission().Close();
+  record.view.state = ServerState::kDraining;
+  record.view.reason = "removed; running requests finish";
+  record.view.revision = ++revision_;
+  record.view.drain_deadline = WallClock::now() + drain_timeout;
+  record.drain_deadline = Clock::now() + drain_timeout;
+  ServerView view = Copy(record);
+  // With none running nobody will report it drained: it is.
+  if (running != 0) draining_.emplace(record.view.uid, std::move(record));
+  return view;
+}
+
+Registry::Record* Registry::FindDraining(std::string_view pool, std::string_view id) {
+  const auto found = std::ranges::find_if(draining_, [&](const auto& entry) {
+    return entry.second.view.pool == pool && entry.second.view.id == id;
+  });
+  return found == draining_.end() ? nullptr : &found->second;
+}
+
+absl::StatusOr<ServerView> Registry::Get(std::string_view pool_name, std::string_view id) const {
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  absl::MutexLock lock(&mu_);
+  if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
+    return Copy(found->second);
+  }
+  for (const auto& [uid, record] : draining_) {
+    if (record.view.pool == pool && record.view.id == id) return Copy(record);
+  }
+  return NotFound(pool, id);
+}
+
+absl::StatusOr<ListPage> Registry::List(std::string_view pool,
+                                        const std::optional<ListCursor>& after,
+                                        std::size_t limit) const {
+  if (!pool.empty()) {
+    if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  }
+  absl::MutexLock lock(&mu_);
+  std::vector<const Record*> records;
+  const auto take = [&](const Record& record) {
+    const ServerView& view = record.view;
+    if (!pool.empty() && view.pool != pool) return;
+    if (after && std::tie(view.pool, view.id, view.uid) <=
+                     std::tie(after->pool, after->id, after->uid)) {
+      return;
+    }
+    records.push_back(&record);
+  };
+  for (const auto& [key, record] : live_) take(record);
+  for (const auto& [uid, record] : draining_) take(record);
+  std::ranges::sort(records, [](const Record* a, const Record* b) {
+    return std::tie(a->view.pool, a->view.id, a->view.uid) <
+           std::tie(b->view.pool, b->view.id, b->view.uid);
+  });
+  ListPage page{.servers = {}, .more = records.size() > limit, .revision = revision_};
+  for (const Record* record : records) {
+    if (page.servers.size() == limit) break;
+    page.servers.push_back(Copy(*record));
+  }
+  return page;
+}
+
+std::vector<PoolTotals> Registry::Totals() const {
+  std::vector<PoolTotals> totals;
+  for (const std::string& pool : pools_) totals.push_back({.pool = pool});
+  absl::MutexLock lock(&mu_);
+  const auto count = [&](const Record& record) {
+    PoolTotals& pool = totals[*PoolIndex(record.view.pool)];
+    switch (record.view.state) {
+      case ServerState::kWarming: ++pool.warming; break;
+      case ServerState::kActive: ++pool.active; break;
+      case ServerState::kUnhealthy: ++pool.unhealthy; break;
+      case ServerState::kDraining: ++pool.draining; break;
+    }
+    pool.active_requests += record.backend->admission().Load().active();
+  };
+  for (const auto& [key, record] : live_) count(record);
+  for (const auto& [uid, record] : draining_) count(record);
+  return totals;
+}
+
+std::shared_ptr<const Snapshot> Registry::snapshot() const {
+  absl::MutexLock lock(&mu_);
+  return snapshot_;
+}
+
+std::optional<std::size_t> Registry::PoolIndex(std::string_view name) const {
+  const auto found = std::ranges::find(pools_, name);
+  if (found == pools_.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - pools_.begin());
+}
+
+void Registry::ReportHealth(std::string_view uid, const HealthReport& report) {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto key = key_of_uid_.find(std::string(uid));
+    if (key == key_of_uid_.end()) return;
+    ServerView& view = live_.at(key->second).view;
+    view.last_probe = report.last_probe;
+    view.consecutive_failures = report.consecutive_failures;
+    view.reason = report.reason;
+    if (view.state == report.state) return;
+    view.state = report.state;
+    view.revision = ++revision_;
+    Publish();
+  }
+  Notify();
+}
+
+void Registry::EraseDrained(std::string_view uid) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (draining_.erase(std::string(uid)) == 0) return;
+    ++revision_;
+    Publish();
+  }
+  Notify();
+}
+
+std::vector<Registry::Draining> Registry::DrainingBackends() const {
+  std::vector<Draining> backends;
+  absl::MutexLock lock(&mu_);
+  for (const auto& [uid, record] : draining_) {
+    backends.push_back({.backend = record.backend, .deadline = record.drain_deadline});
+  }
+  return backends;
+}
+
+std::uint64_t Registry::Subscribe(Observer observer) {
+  absl::MutexLock lock(&observers_mu_);
+  observers_.emplace(next_observer_, std::move(observer));
+  return next_observer_++;
+}
+
+void Registry::Unsubscribe(std::uint64_t id) {
+  absl::MutexLock lock(&observers_mu_);
+  observers_.erase(id);
+}
+
+ServerView Registry::Copy(const Record& record) {
+  ServerView view = record.view;
+  view.active = record.backend->admission().Load().active();
+  return view;
+}
+
+absl::Status Registry::CheckPool(std::string_view pool) const {
+  if (PoolIndex(pool)) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kNotFound, "POOL_NOT_FOUND",
+                    absl::StrFormat("no pool '%s'; the configuration has: %s",
+                                    absl::CHexEscape(ToAbsl(pool)), absl::StrJoin(pools_, ", ")));
+}
+
+void Registry::Publish() {
+  auto next = std::make_shared<Snapshot>();
+  next->revision = revision_;
+  std::vector<std::shared_ptr<BackendSet>> sets;
+  for (std::size_t i = 0; i < pools_.size(); ++i) sets.push_back(std::make_shared<BackendSet>());
+  for (const auto& [key, record] : live_) {
+    BackendSet& set = *sets[*PoolIndex(key.first)];
+    ++set.total;
+    set.backends.push_back(record.backend);
+    if (record.view.state != ServerState::kActive) continue;
+    set.eligible.push_back({.backend = record.backend.get(),
+                            .weight = record.view.spec.weight,
+                            .max_active = record.view.spec.max_active});
+    set.max_weight = std::max(set.max_weight, record.view.spec.weight);
+  }
+  next->pools.assign(sets.begin(), sets.end());
+  snapshot_ = std::move(next);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+void Registry::Notify() {
+  absl::MutexLock lock(&observers_mu_);
+  for (const auto& [id, observer] : observers_) observer();
+}
+
+}  // namespace remora::proxy

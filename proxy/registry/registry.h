@@ -1,0 +1,187 @@
+// The set of backends: who there is, what was asked of each, in which state it is.
+//
+// Thread-safe; changes are serialised by one mutex and published as an immutable Snapshot. Workers
+// look at `generation()` (one atomic load) before a pick and copy the snapshot only when it moved.
+// Lock order: observers_mu_ -> (an observer's own lock) -> mu_ (leaf).
+// Lifetime: outlives the proxy, the health checker and every observer.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "proxy/base/clock.h"
+#include "proxy/registry/backend.h"
+#include "proxy/registry/backend_set.h"
+
+namespace remora::proxy {
+
+struct ServerSpec {
+  std::string url;           // canonical once it is in the registry
+  std::uint32_t weight = 1;  // 1 to 1000
+  std::uint32_t max_active = 0;
+  std::map<std::string, std::string> labels;
+
+  friend bool operator==(const ServerSpec&, const ServerSpec&) = default;
+};
+
+enum class ServerState : std::uint8_t { kWarming, kActive, kUnhealthy, kDraining };
+
+// A copy of one entry, for people and the API.
+struct ServerView {
+  std::string pool;
+  std::string id;
+  std::string uid;
+  std::string owner;
+  ServerSpec spec;
+  ServerState state = ServerState::kWarming;
+  std::string reason;
+  std::uint64_t revision = 0;
+  std::uint32_t active = 0;
+  WallTime created;
+  std::optional<WallTime> last_probe;
+  std::uint32_t consecutive_failures = 0;
+  std::optional<WallTime> drain_deadline;
+};
+
+struct PoolTotals {
+  std::string pool;
+  std::uint32_t warming = 0;
+  std::uint32_t active = 0;
+  std::uint32_t unhealthy = 0;
+  std::uint32_t draining = 0;
+  std::uint64_t active_requests = 0;
+};
+
+// What the health checker found out about a backend.
+struct HealthReport {
+  ServerState state = ServerState::kWarming;  // kWarming, kActive or kUnhealthy
+  std::string reason;
+  WallTime last_probe;
+  std::uint32_t consecutive_failures = 0;
+};
+
+struct AddResult {
+  ServerView server;
+  bool created = false;
+};
+
+// Position in the order of List: the last entry of the page before.
+struct ListCursor {
+  std::string pool;
+  std::string id;
+  std::string uid;
+};
+
+struct ListPage {
+  std::vector<ServerView> servers;
+  bool more = false;
+  std::uint64_t revision = 0;
+};
+
+class Registry {
+ public:
+  static constexpr std::size_t kMaxServers = 10'000;
+  static constexpr std::chrono::seconds kDefaultDrain{30};
+  static constexpr std::chrono::hours kMaxDrain{1};
+
+  // `pools`: names, fixed for the registry's life. `events` outlives the registry.
+  Registry(std::vector<std::string> pools, BackendEvents* events);
+
+  // Idempotent by content. An empty `pool` stands for "default", an empty `id` is derived.
+  // INVALID_ARGUMENT (fields named), NOT_FOUND (pool), ALREADY_EXISTS, RESOURCE_EXHAUSTED.
+  absl::StatusOr<AddResult> Add(std::string_view pool, std::string_view id, ServerSpec spec,
+                                std::string_view owner) ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
+  // When it returns, nothing is picked for the server any more. NOT_FOUND, INVALID_ARGUMENT.
+  absl::StatusOr<ServerView> Remove(std::string_view pool, std::string_view id,
+                                    std::chrono::milliseconds drain_timeout)
+      ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
+  absl::StatusOr<ServerView> Get(std::string_view pool, std::string_view id) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // At most `limit` entries after `after` (nullopt: from the start), ordered by pool, id, uid.
+  // `pool` empty: all pools. NOT_FOUND (pool).
+  absl::StatusOr<ListPage> List(std::string_view pool, const std::optional<ListCursor>& after,
+                                std::size_t limit) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  std::vector<PoolTotals> Totals() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // ---- the data plane's side ----
+  std::shared_ptr<const Snapshot> snapshot() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Moves with each published snapshot.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  // nullopt when no pool has this name.
+  std::optional<std::size_t> PoolIndex(std::string_view name) const;
+
+  // ---- the control thread's side ----
+  // Ignored for a uid that is gone or draining.
+  void ReportHealth(std::string_view uid, const HealthReport& report)
+      ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+  // Forgets a removed backend whose last request has ended.
+  void EraseDrained(std::string_view uid) ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
+  struct Draining {
+    std::shared_ptr<Backend> backend;
+    TimePoint deadline;
+  };
+  std::vector<Draining> DrainingBackends() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Observers run after each change, on the thread that made it, and must not block. On return of
+  // Unsubscribe no call to the observer is running or will start. An observer must not
+  // (un)subscribe.
+  using Observer = std::function<void()>;
+  std::uint64_t Subscribe(Observer observer) ABSL_LOCKS_EXCLUDED(observers_mu_);
+  void Unsubscribe(std::uint64_t id) ABSL_LOCKS_EXCLUDED(observers_mu_);
+
+ private:
+  struct Record {
+    ServerView view;  // `active` is filled in when it is copied out
+    std::shared_ptr<Backend> backend;
+    TimePoint drain_deadline;
+  };
+  // Ordered by pool, id; the live entry of an id is in `live_`, removed ones in `draining_`.
+  using Key = std::pair<std::string, std::string>;
+
+  static ServerView Copy(const Record& record);
+  absl::Status CheckPool(std::string_view pool) const;
+  Record MakeRecord(std::string pool, std::string id, ServerSpec spec, BackendUrl url,
+                    std::string_view owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ServerView StartDrain(Record record, std::chrono::milliseconds drain_timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Record* FindDraining(std::string_view pool, std::string_view id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
+  const std::vector<std::string> pools_;
+  BackendEvents* const events_;
+  std::atomic<std::uint64_t> generation_ = 1;
+
+  mutable absl::Mutex mu_;
+  std::map<Key, Record> live_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, Record> draining_ ABSL_GUARDED_BY(mu_);  // by uid
+  std::map<std::string, Key> key_of_uid_ ABSL_GUARDED_BY(mu_);   // live ones
+  std::uint64_t revision_ ABSL_GUARDED_BY(mu_) = 0;
+  std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mu_);
+
+  absl::Mutex observers_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  std::map<std::uint64_t, Observer> observers_ ABSL_GUARDED_BY(observers_mu_);
+  std::uint64_t next_observer_ ABSL_GUARDED_BY(observers_mu_) = 1;
+};
+
+std::string_view StateName(ServerState state);  // "ACTIVE"
+
+}  // namespace remora::proxy

@@ -1,0 +1,51 @@
+// A connection to a backend that carries one request at a time: the seam between the control flow
+// of a request (forward/) and the protocol spoken upstream. HTTP/1 is one implementation.
+//
+// Threads: the worker's. At most one send and one read at a time, which may run in different
+// coroutines. Lifetime: response heads and pieces are valid until the next read, except that the
+// head of the final response stays valid until Finish.
+#pragma once
+
+#include "proxy/base/clock.h"
+#include "proxy/base/error.h"
+#include "proxy/message/body.h"
+#include "proxy/message/head.h"
+#include "proxy/message/serialize.h"
+#include "proxy/net/executor.h"
+
+namespace remora::proxy::upstream {
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  // Sends the head and what there is of the body already. On an error `sent` tells whether the
+  // backend can have seen any of it.
+  virtual net::Awaitable<Result<void>> SendRequest(const message::RequestHead& request,
+                                                   const message::ForwardedRequest& forwarded,
+                                                   message::BodyPiece first) = 0;
+  virtual net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) = 0;
+
+  // The next head, interim ones (1xx) included. Checked against `request`.
+  virtual net::Awaitable<Result<void>> ReadHead(const message::RequestHead& request,
+                                                TimePoint deadline,
+                                                message::ResponseHead& head) = 0;
+  // The part of the body that came with the head.
+  virtual Result<message::BodyPiece> BufferedBody() = 0;
+  virtual net::Awaitable<Result<message::BodyPiece>> ReadBody() = 0;
+
+  // After a 101: SendBody and ReadBody carry bytes as they are; an `end` is a half-close.
+  virtual void StartTunnel(Duration idle) = 0;
+
+  // Not the first request on it: the backend may have closed it while it was idle.
+  virtual bool reused() const = 0;
+  // The backend has answered with at least one byte since the request was sent.
+  virtual bool got_bytes() const = 0;
+  // The exchange is over. True if both messages ended exactly where they said, so that another
+  // request may follow.
+  virtual bool Finish() = 0;
+  // Ends all pending operations.
+  virtual void Close() = 0;
+};
+
+}  // namespace remora::proxy::upstream

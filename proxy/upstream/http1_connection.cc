@@ -1,0 +1,79 @@
+#include "proxy/upstream/http1_connection.h"
+
+#include <utility>
+
+#include "proxy/message/rules.h"
+
+namespace remora::proxy::upstream {
+
+using message::BodyPiece;
+using message::Framing;
+using net::Awaitable;
+
+Http1Connection::Http1Connection(net::Loop& loop, std::unique_ptr<net::Stream> stream,
+                                 const PoolSettings& settings)
+    : settings_(settings),
+      channel_(loop, std::move(stream), Side::kUpstream),
+      read_timeout_(settings.timeouts.idle) {}
+
+Awaitable<Result<void>> Http1Connection::SendRequest(const message::RequestHead& request,
+                                                     const message::ForwardedRequest& forwarded,
+                                                     BodyPiece first) {
+  ++requests_;
+  head_.clear();
+  message::AppendRequestHead(request, forwarded, head_);
+  channel_.StartWritingBody(request.framing);
+  auto result = co_await channel_.Write(head_, first, settings_.timeouts.idle);
+  sent_all_ = result.has_value() && first.end;
+  co_return result;
+}
+
+Awaitable<Result<void>> Http1Connection::SendBody(BodyPiece piece) {
+  auto result = co_await channel_.Write({}, piece, settings_.timeouts.idle);
+  if (!result) {
+    // The head has gone before.
+    result.error().sent = channel_.got_bytes() ? Sent::kAnswered : Sent::kMaybe;
+    co_return result;
+  }
+  if (piece.end && tunnel_) channel_.stream().ShutdownSend();
+  sent_all_ = piece.end;
+  co_return result;
+}
+
+Awaitable<Result<void>> Http1Connection::ReadHead(const message::RequestHead& request,
+                                                  TimePoint deadline,
+                                                  message::ResponseHead& head) {
+  const message::HeadLimits limits{.head_bytes = settings_.limits.head_bytes,
+                                   .head_fields = settings_.limits.head_fields};
+  auto result = co_await channel_.ReadHead(limits, deadline, head);
+  if (!result) co_return result;
+  result = message::ApplyResponseRules(request, head);
+  if (!result || head.is_interim()) co_return result;
+  answered_ = true;
+  keep_alive_ = head.keep_alive;
+  channel_.StartReadingBody(head.framing, head.length, {});
+  co_return result;
+}
+
+Awaitable<Result<BodyPiece>> Http1Connection::ReadBody() {
+  return channel_.ReadBody(read_timeout_);
+}
+
+void Http1Connection::StartTunnel(Duration idle) {
+  tunnel_ = true;
+  read_timeout_ = idle;
+  channel_.StartReadingBody(Framing::kTunnel, 0, {});
+  channel_.StartWritingBody(Framing::kTunnel);
+}
+
+bool Http1Connection::Finish() {
+  // Bytes behind the answer can be no answer (RFC 9112 section 6.3): such a connection is not sound.
+  const bool sound = sent_all_ && answered_ && keep_alive_ && !tunnel_ && channel_.body_ended() &&
+                     !channel_.HasBytes() && channel_.stream().is_open();
+  if (!sound) return false;
+  channel_.FinishMessage();
+  sent_all_ = answered_ = keep_alive_ = false;
+  return true;
+}
+
+}  // namespace remora::proxy::upstream

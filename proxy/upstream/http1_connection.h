@@ -1,0 +1,48 @@
+// HTTP/1 towards a backend. See connection.h for the rules.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proxy/base/settings.h"
+#include "proxy/http1/channel.h"
+#include "proxy/upstream/connection.h"
+
+namespace remora::proxy::upstream {
+
+class Http1Connection final : public Connection {
+ public:
+  // `settings` outlives the connection.
+  Http1Connection(net::Loop& loop, std::unique_ptr<net::Stream> stream,
+                  const PoolSettings& settings);
+
+  net::Awaitable<Result<void>> SendRequest(const message::RequestHead& request,
+                                           const message::ForwardedRequest& forwarded,
+                                           message::BodyPiece first) override;
+  net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
+  net::Awaitable<Result<void>> ReadHead(const message::RequestHead& request, TimePoint deadline,
+                                        message::ResponseHead& head) override;
+  Result<message::BodyPiece> BufferedBody() override { return channel_.BufferedBody(); }
+  net::Awaitable<Result<message::BodyPiece>> ReadBody() override;
+  void StartTunnel(Duration idle) override;
+  bool reused() const override { return requests_ > 1; }
+  bool got_bytes() const override { return channel_.got_bytes(); }
+  bool Finish() override;
+  void Close() override { channel_.stream().Close(); }
+
+  // An idle connection that is closed, broken or talks out of turn must not be used.
+  bool Usable() { return !channel_.stream().HasNews(); }
+
+ private:
+  const PoolSettings& settings_;
+  http1::Channel channel_;
+  Duration read_timeout_;
+  std::string head_;  // outgoing, reused
+  std::uint32_t requests_ = 0;
+  bool sent_all_ = false;
+  bool answered_ = false;  // a final head was read
+  bool keep_alive_ = false;
+  bool tunnel_ = false;
+};
+
+}  // namespace remora::proxy::upstream

@@ -1,0 +1,156 @@
+#include "proxy/upstream/pool.h"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <cerrno>
+#include <iterator>
+#include <unordered_set>
+#include <utility>
+
+namespace remora::proxy::upstream {
+
+using net::Awaitable;
+
+namespace {
+
+constexpr std::chrono::seconds kSweepInterval{1};
+
+bool OutOfDescriptors(const net::error_code& error) {
+  return error.value() == EMFILE || error.value() == ENFILE || error.value() == ENOBUFS ||
+         error.value() == ENOMEM || error.value() == EADDRNOTAVAIL;
+}
+
+}  // namespace
+
+Pool::Pool(net::Loop& loop)
+    : loop_(loop), sweep_([](void* self) { static_cast<Pool*>(self)->Sweep(); }, this) {}
+
+Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings,
+                         std::unique_ptr<Http1Connection> connection)
+    : pool_(&pool),
+      backend_(&backend),
+      settings_(&settings),
+      connection_(std::move(connection)),
+      in_use_(std::make_unique<InUse>()) {
+  in_use_->connection = connection_.get();
+  pool.hosts_[backend_].in_use.push_back(*in_use_);
+}
+
+Pool::Borrowed::~Borrowed() {
+  if (connection_ == nullptr) return;
+  in_use_.reset();
+  if (connection_->Finish()) pool_->GiveBack(*backend_, *settings_, std::move(connection_));
+}
+
+Awaitable<Result<Pool::Borrowed>> Pool::Acquire(Backend& backend, const PoolSettings& settings,
+                                                AcquireOptions options) {
+  if (auto connection = TakeIdle(hosts_[&backend], options)) {
+    co_return Borrowed(*this, backend, settings, std::move(connection));
+  }
+  auto connection = co_await Connect(backend, settings);
+  if (!connection) co_return std::unexpected(connection.error());
+  co_return Borrowed(*this, backend, settings, std::move(*connection));
+}
+
+std::unique_ptr<Http1Connection> Pool::TakeIdle(Host& host, const AcquireOptions& options) {
+  if (options.fresh) return nullptr;
+  while (!host.idle.empty()) {
+    std::unique_ptr<Http1Connection> connection = std::move(host.idle.back().connection);
+    host.idle.pop_back();
+    --idle_count_;
+    if (!options.check || connection->Usable()) return connection;
+  }
+  return nullptr;
+}
+
+Awaitable<Result<std::unique_ptr<Http1Connection>>> Pool::Connect(Backend& backend,
+                                                                  const PoolSettings& settings) {
+  const auto addresses = backend.addresses();
+  if (addresses->empty()) {
+    backend.ReportConnectFailed();
+    co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "its name is not resolved");
+  }
+  const TimePoint deadline = Clock::now() + settings.timeouts.connect;
+  net::error_code error;
+  for (const SocketAddress& address : *addresses) {
+    auto stream = co_await net::Stream::Connect(loop_, address, deadline - Clock::now());
+    if (stream) {
+      co_return std::make_unique<Http1Connection>(loop_, std::move(*stream), settings);
+    }
+    error = stream.error();
+    if (OutOfDescriptors(error) || error == boost::asio::error::timed_out) break;
+  }
+  if (OutOfDescriptors(error)) {
+    co_return Fail(ErrorKind::kOverloaded, Side::kProxy, "no descriptor for a connection is left");
+  }
+  backend.ReportConnectFailed();
+  if (error == boost::asio::error::timed_out) {
+    co_return Fail(ErrorKind::kConnectTimeout, Side::kUpstream, "no connection within `connect`");
+  }
+  co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "no connection to the backend");
+}
+
+void Pool::GiveBack(Backend& backend, const PoolSettings& settings,
+                    std::unique_ptr<Http1Connection> connection) {
+  if (closing_ || backend.admission().Load().closed()) return;
+  Host& host = hosts_[&backend];
+  if (host.idle.size() >= kMaxIdle) {
+    host.idle.erase(host.idle.begin());
+    --idle_count_;
+  }
+  host.idle.push_back({.connection = std::move(connection),
+                       .expires = Clock::now() + settings.timeouts.upstream_idle});
+  ++idle_count_;
+  if (!sweep_.armed()) loop_.Arm(sweep_, kSweepInterval);
+}
+
+// Closes what has been idle for too long or was closed by the backend, so that few stale
+// connections are there to be met.
+void Pool::Sweep() {
+  const TimePoint now = Clock::now();
+  for (auto& [backend, host] : hosts_) {
+    idle_count_ -= std::erase_if(host.idle, [now](Idle& idle) {
+      return idle.expires <= now || !idle.connection->Usable();
+    });
+  }
+  if (idle_count_ != 0) loop_.Arm(sweep_, kSweepInterval);
+}
+
+void Pool::Forget(const Snapshot& snapshot) {
+  std::unordered_set<const Backend*> known;
+  for (const auto& pool : snapshot.pools) {
+    for (const auto& backend : pool->backends) known.insert(backend.get());
+  }
+  for (auto entry = hosts_.begin(); entry != hosts_.end();) {
+    auto& [backend, host] = *entry;
+    if (known.contains(backend)) {
+      ++entry;
+      continue;
+    }
+    idle_count_ -= host.idle.size();
+    host.idle.clear();
+    entry = host.in_use.empty() ? hosts_.erase(entry) : std::next(entry);
+  }
+}
+
+void Pool::Cut(const Backend& backend) {
+  const auto found = hosts_.find(&backend);
+  if (found == hosts_.end()) return;
+  for (InUse& in_use : found->second.in_use) in_use.connection->Close();
+}
+
+void Pool::CloseIdle() {
+  closing_ = true;
+  sweep_.Disarm();
+  for (auto& [backend, host] : hosts_) host.idle.clear();
+  idle_count_ = 0;
+}
+
+void Pool::CutAll() {
+  CloseIdle();
+  for (auto& [backend, host] : hosts_) {
+    for (InUse& in_use : host.in_use) in_use.connection->Close();
+  }
+}
+
+}  // namespace remora::proxy::upstream

@@ -1,0 +1,104 @@
+// One worker's connections to all backends: opens them, keeps idle ones for reuse (the last used
+// first, as it is the warmest), closes what belongs to a removed backend.
+//
+// Threads: the worker's. Lifetime: outlives every Borrowed.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/error.h"
+#include "proxy/base/settings.h"
+#include "proxy/net/loop.h"
+#include "proxy/registry/backend.h"
+#include "proxy/registry/backend_set.h"
+#include "proxy/upstream/http1_connection.h"
+
+namespace remora::proxy::upstream {
+
+struct AcquireOptions {
+  bool fresh = false;  // do not reuse: this request has met a stale connection already
+  // Look at an idle connection (one system call) before it is used: the request can't be repeated
+  // if it turns out to be stale.
+  bool check = false;
+};
+
+class Pool {
+ public:
+  explicit Pool(net::Loop& loop);
+
+  class Borrowed;
+  // A connection for one request to `backend`, which the caller has counted in.
+  // Errors: kConnectFailed, kConnectTimeout, kOverloaded; nothing was sent.
+  net::Awaitable<Result<Borrowed>> Acquire(Backend& backend, const PoolSettings& settings,
+                                           AcquireOptions options);
+
+  // Closes idle connections to backends that `snapshot` no longer has.
+  void Forget(const Snapshot& snapshot);
+  // Ends running exchanges with `backend`: its drain deadline has passed.
+  void Cut(const Backend& backend);
+  void CloseIdle();
+  // Ends everything.
+  void CutAll();
+
+  std::size_t idle() const { return idle_count_; }
+
+ private:
+  // Many more than any backend is asked for at once by one worker; older ones are closed.
+  static constexpr std::size_t kMaxIdle = 1024;
+
+  struct Idle {
+    std::unique_ptr<Http1Connection> connection;
+    TimePoint expires;
+  };
+  using InUseHook =
+      boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  struct InUse : InUseHook {
+    Http1Connection* connection = nullptr;
+  };
+  struct Host {
+    std::vector<Idle> idle;  // oldest first
+    boost::intrusive::list<InUse, boost::intrusive::constant_time_size<false>> in_use;
+  };
+
+ public:
+  // Gives the connection back when it is destroyed: kept if Finish said that it is sound.
+  class Borrowed {
+   public:
+    Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings,
+             std::unique_ptr<Http1Connection> connection);
+    Borrowed(Borrowed&&) = default;
+    Borrowed& operator=(Borrowed&&) = delete;
+    ~Borrowed();
+    Connection& operator*() const { return *connection_; }
+    Connection* operator->() const { return connection_.get(); }
+
+   private:
+    Pool* pool_;
+    Backend* backend_;
+    const PoolSettings* settings_;
+    std::unique_ptr<Http1Connection> connection_;
+    std::unique_ptr<InUse> in_use_;
+  };
+
+ private:
+  std::unique_ptr<Http1Connection> TakeIdle(Host& host, const AcquireOptions& options);
+  net::Awaitable<Result<std::unique_ptr<Http1Connection>>> Connect(Backend& backend,
+                                                                   const PoolSettings& settings);
+  void GiveBack(Backend& backend, const PoolSettings& settings,
+                std::unique_ptr<Http1Connection> connection);
+  void Sweep();
+
+  net::Loop& loop_;
+  // Keyed by address: a Host is erased with its backend's removal, and `backends` of the snapshot
+  // that the worker holds keep the address from being used again before that.
+  std::unordered_map<const Backend*, Host> hosts_;
+  std::size_t idle_count_ = 0;
+  bool closing_ = false;
+  net::TimerWheel::Entry sweep_;
+};
+
+}  // namespace remora::proxy::upstream

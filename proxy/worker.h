@@ -1,0 +1,90 @@
+// One data-plane thread: its event loop, listeners, upstream connections and client connections.
+// Workers share nothing but the registry's published set and the backends' admission words.
+//
+// Threads: everything but the constructor, OpenListener and Start may be called from any thread and
+// takes effect on the worker's own. Lifetime: joins its thread when it is destroyed; the registry
+// and the settings outlive it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proxy/base/http_date.h"
+#include "proxy/base/request_id.h"
+#include "proxy/base/settings.h"
+#include "proxy/downstream/connection_set.h"
+#include "proxy/forward/forwarder.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/loop.h"
+#include "proxy/registry/registry.h"
+#include "proxy/upstream/pool.h"
+
+namespace remora::proxy {
+
+// Client connections of all workers together.
+struct ConnectionBudget {
+  std::uint64_t limit = 0;
+  std::atomic<std::uint64_t> open = 0;
+};
+
+class Worker {
+ public:
+  Worker(const ProxySettings& settings, Registry& registry, ConnectionBudget& budget);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Binds; connections are accepted after Start. Returns the address as bound.
+  absl::StatusOr<SocketAddress> OpenListener(const ListenerSettings& settings,
+                                             const SocketAddress& address);
+  void Start();
+
+  // The registry has published something new.
+  void OnChange();
+  // The running requests of a removed backend are over time.
+  void Cut(std::shared_ptr<Backend> backend);
+  void BeginDrain();
+  // No new connections, idle ones are closed. `idle` is called on the worker's thread once none is
+  // left.
+  void Finish(std::function<void()> idle);
+  void CutAll();
+  // Ends the thread. After `idle`.
+  void Join();
+
+ private:
+  struct Listening;
+  struct PoolRuntime;
+
+  void Refresh();
+  const BackendSet& CurrentSet(std::size_t pool);
+  net::Awaitable<> AcceptLoop(Listening& listening);
+  void Serve(Listening& listening, std::unique_ptr<net::Stream> stream);
+  void OnServed(Listening& listening, std::unique_ptr<net::Stream> parked);
+  void OnConnectionGone();
+  void ReportIfIdle();
+
+  const ProxySettings& settings_;
+  Registry& registry_;
+  ConnectionBudget& budget_;
+  net::Loop loop_;
+  HttpDateCache date_;
+  RequestIdSource request_ids_;
+  std::uint64_t generation_ = 0;
+  std::shared_ptr<const Snapshot> snapshot_;
+  upstream::Pool upstream_;
+  ConnectionSet connections_;
+  std::vector<std::unique_ptr<Forwarder>> forwarders_;  // by pool index
+  std::vector<std::unique_ptr<Listening>> listening_;
+  std::uint64_t open_ = 0;  // client connections of this worker
+  bool finishing_ = false;
+  std::function<void()> idle_;
+  std::thread thread_;
+};
+
+}  // namespace remora::proxy
