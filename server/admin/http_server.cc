@@ -1,0 +1,259 @@
+#include "server/admin/http_server.h"
+
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/rate_policy.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <exception>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "proxy/base/abseil.h"
+#include "proxy/base/log.h"
+#include "proxy/base/socket_address.h"
+#include "server/config/values.h"
+
+namespace remora::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using proxy::net::Awaitable;
+using proxy::net::error_code;
+using proxy::net::Executor;
+using proxy::net::kAwait;
+using proxy::net::kNoThrow;
+using Stream = beast::basic_stream<tcp, Executor>;
+using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
+using Parser = http::request_parser<http::buffer_body>;
+using Response = http::response<http::string_body>;
+
+// Accepting fails for want of descriptors or memory; nothing but time brings them back.
+constexpr std::chrono::milliseconds kAcceptBackOff{100};
+
+std::string_view ToStd(beast::string_view text) { return {text.data(), text.size()}; }
+
+Response MakeResponse(const HttpAnswer& answer, unsigned version, bool keep_alive, bool head) {
+  Response response(static_cast<http::status>(answer.status), version);
+  response.set(http::field::content_type, answer.content_type);
+  response.set(http::field::cache_control, "no-store");
+  response.set("X-Content-Type-Options", "nosniff");
+  if (!answer.allow.empty()) response.set(http::field::allow, answer.allow);
+  response.content_length(answer.body.size());
+  response.keep_alive(keep_alive);
+  if (!head) response.body() = answer.body;
+  return response;
+}
+
+HttpRequest Split(std::string_view method, std::string_view target) {
+  const std::size_t mark = target.find('?');
+  if (mark == std::string_view::npos) return {.method = method, .path = target, .query = {}};
+  return {.method = method, .path = target.substr(0, mark), .query = target.substr(mark + 1)};
+}
+
+// The answer to a head or body that could not be read; nullopt where nobody waits for one.
+std::optional<HttpAnswer> AnswerToError(error_code error) {
+  if (error == http::error::header_limit)
+    return HttpAnswer{.status = 431, .body = "head too large\n"};
+  if (error == http::error::body_limit)
+    return HttpAnswer{.status = 413, .body = "body too large\n"};
+  const bool syntax = error.category() == http::make_error_code(http::error::bad_method).category();
+  if (!syntax || error == http::error::end_of_stream || error == http::error::partial_message) {
+    return std::nullopt;
+  }
+  return HttpAnswer{.status = 400, .body = "bad request\n"};
+}
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  Impl(proxy::net::Loop& loop, std::string name, HttpServerLimits limits, Handler handler)
+      : loop_(loop),
+        name_(std::move(name)),
+        limits_(limits),
+        handler_(std::move(handler)),
+        acceptor_(loop.executor()),
+        back_off_(loop.executor()) {}
+
+  absl::Status Bind(std::string_view address) {
+    const std::optional<IpPort> parsed = ParseIpPort(address);
+    if (!parsed) {
+      return absl::InvalidArgumentError(absl::StrCat("cannot bind ", name_, " ", ToAbsl(address),
+                                                     ": write ip:port, such as 127.0.0.1:3002"));
+    }
+    const tcp::endpoint endpoint(asio::ip::make_address(parsed->ip), parsed->port);
+    error_code error;
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
+    if (error) {
+      return absl::ErrnoToStatus(
+          error.value(),
+          absl::StrFormat("cannot bind %s %s: stop the process that uses it or choose "
+                          "another address",
+                          name_, ToAbsl(address)));
+    }
+    const tcp::endpoint bound = acceptor_.local_endpoint();
+    address_ = proxy::SocketAddress(bound.data(), static_cast<socklen_t>(bound.size())).ToString();
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const { return address_; }
+
+  void Start() {
+    asio::co_spawn(loop_.executor(), Listen(),
+                   [this](const std::exception_ptr& error) { LogIfFailed(error); });
+  }
+
+  void Stop() {
+    error_code ignored;
+    acceptor_.close(ignored);
+    back_off_.cancel();
+    stopped_ = true;
+    // A session removes itself later, on the loop, so the set does not change below us.
+    for (Stream* stream : sessions_) stream->close();
+  }
+
+ private:
+  Awaitable<> Listen() {
+    while (!stopped_) {
+      error_code error;
+      auto socket = co_await acceptor_.async_accept(asio::redirect_error(kAwait, error));
+      if (stopped_) break;
+      if (error) {
+        log::Warn("cannot accept", {{"socket", name_}, {"error", error.message()}});
+        back_off_.expires_after(kAcceptBackOff);
+        co_await back_off_.async_wait(kNoThrow);
+        continue;
+      }
+      // Beyond the limit the socket is closed here and now.
+      if (sessions_.size() >= limits_.connections) continue;
+      asio::co_spawn(loop_.executor(), Serve(Stream(std::move(socket))),
+                     [this](const std::exception_ptr& failure) { LogIfFailed(failure); });
+    }
+  }
+
+  // Owns one connection from accept to close.
+  Awaitable<> Serve(Stream stream) {
+    struct Registration {
+      std::set<Stream*>& sessions;
+      Stream* stream;
+      Registration(std::set<Stream*>& s, Stream* one) : sessions(s), stream(one) {
+        sessions.insert(one);
+      }
+      ~Registration() { sessions.erase(stream); }
+    } registration(sessions_, &stream);
+    beast::flat_buffer buffer(limits_.head_bytes + 4096);
+    bool more = !stopped_;
+    while (more) more = co_await ServeOne(stream, buffer);
+    error_code ignored;
+    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  // One request and its answer; false when the connection ends with it.
+  Awaitable<bool> ServeOne(Stream& stream, beast::flat_buffer& buffer) {
+    Parser parser;
+    parser.header_limit(limits_.head_bytes);
+    parser.body_limit(limits_.body_bytes);
+    // The wait for a first byte and the exchange have limits of their own.
+    if (buffer.size() == 0) {
+      stream.expires_after(limits_.idle);
+      const auto [error, bytes] = co_await stream.async_read_some(buffer.prepare(4096), kNoThrow);
+      if (error) co_return false;
+      buffer.commit(bytes);
+    }
+    stream.expires_after(limits_.exchange);
+    error_code error = co_await ReadRequest(stream, buffer, parser);
+    const Parser::value_type& request = parser.get();
+    std::optional<HttpAnswer> answer;
+    if (error) {
+      answer = AnswerToError(error);
+      if (!answer) co_return false;
+    } else {
+      answer = handler_(Split(ToStd(request.method_string()), ToStd(request.target())));
+    }
+    const bool keep_alive = !error && request.keep_alive() && !stopped_;
+    const bool head = request.method() == http::verb::head;
+    Response response = MakeResponse(*answer, request.version(), keep_alive, head);
+    const auto [write_error, written] = co_await http::async_write(stream, response, kNoThrow);
+    co_return keep_alive && !write_error;
+  }
+
+  // The head, then the body, which nobody wants, piece by piece.
+  Awaitable<error_code> ReadRequest(Stream& stream, beast::flat_buffer& buffer, Parser& parser) {
+    const auto [head_error, head_bytes] =
+        co_await http::async_read_header(stream, buffer, parser, kNoThrow);
+    if (head_error) co_return head_error;
+    if (!parser.is_done() && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+      http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
+      const auto [error, bytes] = co_await http::async_write(stream, go_on, kNoThrow);
+      if (error) co_return error;
+    }
+    std::array<char, 4096> dropped;
+    while (!parser.is_done()) {
+      parser.get().body() = {.data = dropped.data(), .size = dropped.size(), .more = true};
+      const auto [error, bytes] = co_await http::async_read_some(stream, buffer, parser, kNoThrow);
+      if (error && error != http::error::need_buffer) co_return error;
+    }
+    co_return error_code();
+  }
+
+  void LogIfFailed(const std::exception_ptr& error) const {
+    if (!error) return;
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& failure) {
+      log::Error("a session failed", {{"socket", name_}, {"error", failure.what()}});
+    }
+  }
+
+  proxy::net::Loop& loop_;
+  const std::string name_;
+  const HttpServerLimits limits_;
+  const Handler handler_;
+  Acceptor acceptor_;
+  proxy::net::Timer back_off_;
+  std::string address_;
+  std::set<Stream*> sessions_;
+  bool stopped_ = false;
+};
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpServer::~HttpServer() = default;
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Open(proxy::net::Loop& loop,
+                                                             std::string name,
+                                                             std::string_view address,
+                                                             HttpServerLimits limits,
+                                                             Handler handler) {
+  auto impl = std::make_unique<Impl>(loop, std::move(name), limits, std::move(handler));
+  if (absl::Status status = impl->Bind(address); !status.ok()) return status;
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+const std::string& HttpServer::address() const { return impl_->address(); }
+
+void HttpServer::Start() { impl_->Start(); }
+
+void HttpServer::Stop() { impl_->Stop(); }
+
+}  // namespace remora::server

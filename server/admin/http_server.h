@@ -1,0 +1,72 @@
+// A small HTTP/1.1 server for answers made here: the admin port and the demo backends. Not for
+// proxied traffic. Beast is in its .cc and nowhere else in server/.
+//
+// Everything is bounded: head, body (read and dropped), time, connections. One thread: that of the
+// loop. Lifetime: the loop outlives it; it may be destroyed as soon as Stop was called and the loop
+// has ended, as sessions refer to it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proxy/net/loop.h"
+
+namespace remora::server {
+
+struct HttpRequest {
+  std::string_view method;
+  std::string_view path;   // without the query
+  std::string_view query;  // behind the '?', else empty
+};
+
+struct HttpAnswer {
+  unsigned status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::string allow = {};  // the Allow field of a 405
+};
+
+struct HttpServerLimits {
+  std::size_t connections = 64;
+  std::uint32_t head_bytes = 8 * 1024;
+  std::uint64_t body_bytes = 64 * 1024;
+  std::chrono::milliseconds idle{5000};      // between requests
+  std::chrono::milliseconds exchange{5000};  // from the first byte to the last of the answer
+};
+
+class HttpServer {
+ public:
+  // Called on the loop's thread; must not block. The views end with the call.
+  using Handler = std::function<HttpAnswer(const HttpRequest&)>;
+
+  // Binds `address` ("ip:port", port 0 picks one); `name` is for messages: "admin". The message of
+  // an error names the address and says what to do. Clients wait in the backlog until Start.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Open(proxy::net::Loop& loop, std::string name,
+                                                          std::string_view address,
+                                                          HttpServerLimits limits, Handler handler);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // As bound, with the real port.
+  const std::string& address() const;
+
+  void Start();
+  // Closes the listener and every connection.
+  void Stop();
+
+ private:
+  class Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace remora::server

@@ -1,0 +1,109 @@
+#include "server/config/load.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "proxy/base/abseil.h"
+#include "server/config/cpu_quota.h"
+#include "server/config/values.h"
+
+namespace remora::server {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = 4 * 1024 * 1024;
+constexpr const char* kLookedUp[] = {"config.yaml", "/etc/remora/config.yaml"};
+
+std::optional<std::string> Variable(const GetEnv& get_env, const std::string& name) {
+  const char* const value = get_env(name.c_str());
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+// "control.address" -> "REMORA_CONTROL_ADDRESS"
+std::string VariableName(std::string_view path) {
+  return "REMORA_" + absl::AsciiStrToUpper(absl::StrReplaceAll(ToAbsl(path), {{".", "_"}}));
+}
+
+// The file to read; nullopt where none was asked for and none is there.
+std::optional<std::string> FindFile(const Flags& flags, const GetEnv& get_env) {
+  if (flags.config_file) return flags.config_file;
+  if (auto named = Variable(get_env, "REMORA_CONFIG")) return named;
+  if (flags.demo) return std::nullopt;
+  for (const char* const path : kLookedUp) {
+    if (std::error_code ignored; std::filesystem::exists(path, ignored)) return path;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  const auto fail = [&path](std::string_view why) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", ToAbsl(why)));
+  };
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return fail("is a directory, not a file");
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(std::string("cannot be read: ") + std::strerror(errno));
+  std::string text(kMaxFileBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return fail("cannot be read");
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMaxFileBytes) return fail("is larger than 4 MiB");
+  return text;
+}
+
+}  // namespace
+
+std::vector<Override> ReadEnvironment(const GetEnv& get_env) {
+  std::vector<Override> overrides;
+  if (const auto listen = Variable(get_env, "REMORA_LISTEN")) {
+    overrides.push_back({.source = "REMORA_LISTEN",
+                         .path = "listeners",
+                         .values = absl::StrSplit(*listen, ',', absl::SkipWhitespace())});
+  }
+  for (const std::string_view path : ScalarPaths()) {
+    std::string name = VariableName(path);
+    if (auto value = Variable(get_env, name)) {
+      overrides.push_back(
+          {.source = std::move(name), .path = std::string(path), .values = {*std::move(value)}});
+    }
+  }
+  return overrides;
+}
+
+absl::StatusOr<Config> LoadConfig(const Flags& flags, const GetEnv& get_env) {
+  ConfigSources sources{.demo = flags.demo,
+                        .file_text = std::nullopt,
+                        .file_name = {},
+                        .overrides = ReadEnvironment(get_env)};
+  if (const auto path = FindFile(flags, get_env)) {
+    absl::StatusOr<std::string> text = ReadFile(*path);
+    if (!text.ok()) return text.status();
+    sources.file_text = *std::move(text);
+    sources.file_name = *path;
+  }
+  sources.overrides.insert(sources.overrides.end(), flags.overrides.begin(), flags.overrides.end());
+  absl::StatusOr<Config> config = BuildConfig(sources);
+  if (!config.ok()) return config;
+  if (config->proxy.workers == kAutoWorkers) {
+    config->proxy.workers = AutoWorkers(ReadCpuQuota(), std::thread::hardware_concurrency());
+  }
+  if (config->control.address.empty()) {
+    config->control.address = DefaultControlAddress(
+        geteuid(), Variable(get_env, "XDG_RUNTIME_DIR").value_or(std::string()));
+  }
+  return config;
+}
+
+}  // namespace remora::server

@@ -1,0 +1,216 @@
+#include "server/config/parse.h"
+
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "proxy/base/abseil.h"
+#include "proxy/registry/backend_url.h"
+#include "server/config/schema.h"
+#include "server/config/values.h"
+
+namespace remora::server {
+namespace {
+
+constexpr std::string_view kDefaultPool = "default";
+
+// std::ranges::contains is not in libstdc++ 12.
+template <class Range, class Word, class Projection = std::identity>
+bool Contains(const Range& range, const Word& word, Projection projection = {}) {
+  return std::ranges::find(range, word, projection) != std::ranges::end(range);
+}
+
+Config DemoConfig() {
+  Config config;
+  config.demo = true;
+  config.proxy.listeners.push_back({.address = "127.0.0.1:3000"});
+  config.control = {.address = "127.0.0.1:3001", .insecure = true};
+  config.admin.address = "127.0.0.1:3002";
+  return config;
+}
+
+void ReadFile(Reading& reading, const std::string& text, const std::string& name,
+              Document& document) {
+  std::vector<YAML::Node> nodes;
+  try {
+    nodes = YAML::LoadAll(text);
+  } catch (const YAML::Exception& error) {
+    reading.Fail(absl::StrCat(name, ":", error.mark.line + 1, ":", error.mark.column + 1), "",
+                 "not YAML: " + error.msg);
+    return;
+  }
+  if (nodes.empty()) return;
+  if (nodes.size() > 1) {
+    reading.Fail(absl::StrCat(name, ":", nodes[1].Mark().line + 1, ":1"), "",
+                 "a second YAML document; a configuration is one");
+    return;
+  }
+  ReadMap(Value(reading, nodes[0], name, /*has_lines=*/true), RootFields(), document);
+}
+
+// An override as the document that would say the same.
+YAML::Node ToNode(const Override& setting) {
+  YAML::Node root;
+  if (setting.path == "listeners") {
+    for (const std::string& address : setting.values) {
+      YAML::Node listener;
+      listener["address"] = address;
+      root["listeners"].push_back(listener);
+    }
+    return root;
+  }
+  if (setting.path == "servers") {
+    for (const std::string& url : setting.values) root["servers"].push_back(url);
+    return root;
+  }
+  const std::pair<std::string, std::string> keys = absl::StrSplit(setting.path, '.');
+  if (keys.second.empty()) {
+    root[keys.first] = setting.values.front();
+  } else {
+    root[keys.first][keys.second] = setting.values.front();
+  }
+  return root;
+}
+
+// ---- rules that look at more than one value ----
+
+// The pools there are, with `default` added where something uses it unnamed.
+void PutPoolsTogether(Reading& reading, Document& document) {
+  Config& config = document.config;
+  std::map<std::string, std::string> first_of;  // name -> path
+  for (PoolEntry& pool : document.pools) {
+    const auto [first, fresh] = first_of.emplace(pool.settings.name, pool.path);
+    if (!fresh) {
+      const std::string path = pool.path + ".name";
+      reading.Fail(
+          reading.PlaceOf(path, reading.PlaceOf(pool.path, config.file)), path,
+          absl::StrCat("'", pool.settings.name, "' is the name of ", first->second, " already"));
+      continue;
+    }
+    config.proxy.pools.push_back(std::move(pool.settings));
+    std::ranges::move(pool.servers, std::back_inserter(config.servers));
+  }
+  if (config.proxy.listeners.empty()) config.proxy.listeners.emplace_back();
+  const bool used = config.proxy.pools.empty() ||
+                    Contains(config.servers, kDefaultPool, &ListedServer::pool) ||
+                    Contains(config.proxy.listeners, kDefaultPool, &proxy::ListenerSettings::pool);
+  if (used && !Contains(config.proxy.pools, kDefaultPool, &proxy::PoolSettings::name)) {
+    config.proxy.pools.emplace_back();
+  }
+}
+
+void CheckListeners(Reading& reading, Config& config) {
+  std::vector<std::string_view> names;
+  for (const proxy::PoolSettings& pool : config.proxy.pools) names.push_back(pool.name);
+  std::set<std::string> addresses;
+  std::set<std::string> used;
+  for (std::size_t i = 0; i < config.proxy.listeners.size(); ++i) {
+    const proxy::ListenerSettings& listener = config.proxy.listeners[i];
+    const std::string path = absl::StrCat("listeners[", i, "]");
+    if (!Contains(names, listener.pool)) {
+      const std::string_view nearest = Nearest(listener.pool, names);
+      std::string there;
+      for (const std::string_view name : names) absl::StrAppend(&there, " ", ToAbsl(name));
+      reading.Fail(
+          reading.PlaceOf(path + ".pool", config.file), path + ".pool",
+          absl::StrCat("no pool '", listener.pool, "'",
+                       nearest.empty() ? absl::StrCat("; there are:", there)
+                                       : absl::StrCat("; did you mean '", ToAbsl(nearest), "'?")));
+    }
+    used.insert(listener.pool);
+    if (!listener.address.ends_with(":0") && !addresses.insert(listener.address).second) {
+      reading.Fail(reading.PlaceOf(path + ".address", config.file), path + ".address",
+                   absl::StrCat("'", listener.address, "' is the address of another listener"));
+    }
+  }
+  for (const std::string_view name : names) {
+    if (used.contains(std::string(name))) continue;
+    config.warnings.push_back(
+        absl::StrCat("no listener uses pool '", ToAbsl(name), "': its servers get no traffic"));
+  }
+}
+
+// The registry would take the second of two equal ones for the first; in a file it is a slip.
+void CheckServers(Reading& reading, const Config& config) {
+  std::map<std::pair<std::string, std::string>, std::string> first_of;
+  for (const ListedServer& server : config.servers) {
+    const auto url = proxy::ParseBackendUrl(server.spec.url);
+    if (!url.ok()) continue;  // reported where it was read
+    const std::string id = server.id.empty() ? proxy::DeriveId(*url) : server.id;
+    const auto [first, fresh] = first_of.emplace(std::pair(server.pool, id), server.where);
+    if (fresh) continue;
+    reading.Fail(server.where, "",
+                 absl::StrCat("the id '", id, "' is taken in pool '", server.pool, "' by ",
+                              first->second, "; remove one or give it another id"));
+  }
+}
+
+void CheckTimes(Reading& reading, const Config& config) {
+  const ShutdownSettings& shutdown = config.shutdown;
+  if (shutdown.delay <= shutdown.deadline) return;
+  reading.Fail(reading.PlaceOf("shutdown.deadline", reading.PlaceOf("shutdown.delay", config.file)),
+               "shutdown.deadline",
+               absl::StrCat(FormatDuration(shutdown.deadline), " is less than shutdown.delay, ",
+                            FormatDuration(shutdown.delay),
+                            "; both count from the signal, so it must be at least as long"));
+}
+
+void CheckControl(Reading& reading, const Config& config) {
+  const ControlSettings& control = config.control;
+  if (control.address.empty() || control.address.starts_with("unix:")) return;
+  if (const absl::Status status = CheckControlTcp(control.address, control.insecure);
+      !status.ok()) {
+    reading.Fail(reading.PlaceOf("control.address", config.file), "control.address",
+                 ToStd(status.message()));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Config> BuildConfig(const ConfigSources& sources) {
+  Reading reading;
+  Document document;
+  if (sources.demo) document.config = DemoConfig();
+  if (sources.file_text) {
+    document.config.file = sources.file_name;
+    ReadFile(reading, *sources.file_text, sources.file_name, document);
+  }
+  for (const Override& setting : sources.overrides) {
+    ReadMap(Value(reading, ToNode(setting), setting.source, /*has_lines=*/false), RootFields(),
+            document);
+  }
+  PutPoolsTogether(reading, document);
+  CheckListeners(reading, document.config);
+  CheckServers(reading, document.config);
+  CheckTimes(reading, document.config);
+  CheckControl(reading, document.config);
+  if (!reading.problems.empty()) {
+    return absl::InvalidArgumentError(absl::StrJoin(reading.problems, "\n"));
+  }
+  return std::move(document.config);
+}
+
+absl::StatusOr<Config> ParseConfig(std::string_view text, std::string_view file_name) {
+  return BuildConfig({.demo = false,
+                      .file_text = std::string(text),
+                      .file_name = std::string(file_name),
+                      .overrides = {}});
+}
+
+const std::vector<std::string_view>& ScalarPaths() {
+  static const std::vector<std::string_view> paths{
+      "workers",   "limits.connections", "control.address", "control.insecure", "admin.address",
+      "log.level", "log.format",         "shutdown.delay",  "shutdown.deadline"};
+  return paths;
+}
+
+}  // namespace remora::server

@@ -1,0 +1,159 @@
+#include "server/control/control_service.h"
+
+#include <map>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proxy/base/log.h"
+#include "proxy/base/status.h"
+#include "server/control/conversions.h"
+
+namespace remora::server {
+namespace {
+
+constexpr std::string_view kOwner = "api";
+// A page ends early rather than pass what clients accept by default (4 MiB): 1000 servers with all
+// their labels would be 20 MB.
+constexpr std::size_t kMaxPageBytes = 1024 * 1024;
+// A log line holds no more of what a caller sent.
+constexpr std::size_t kMaxLogged = 200;
+
+std::string_view Cut(std::string_view text) { return text.substr(0, kMaxLogged); }
+
+// One line for each attempt to change something, refused ones included.
+void Audit(const grpc::CallbackServerContext& context, std::string_view rpc, std::string_view pool,
+           std::string_view id, std::string_view url, std::string_view result) {
+  log::Info("audit", {{"rpc", rpc},
+                      {"pool", Cut(pool)},
+                      {"id", Cut(id)},
+                      {"url", Cut(url)},
+                      {"peer", context.peer()},
+                      {"result", result}});
+}
+
+std::string ResultOf(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason.empty() ? absl::StatusCodeToString(status.code()) : reason;
+}
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
+std::map<std::string, std::string> Metadata(std::string_view pool, std::string_view id) {
+  std::map<std::string, std::string> metadata{
+      {"pool", std::string(pool.empty() ? "default" : Cut(pool))}};
+  if (!id.empty()) metadata.emplace("id", Cut(id));
+  return metadata;
+}
+
+absl::Status CheckId(std::string_view id) {
+  if (!id.empty()) return absl::OkStatus();
+  return InvalidFields({{"id", "must not be empty; ListServers shows the ids"}});
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ControlService::AddServer(grpc::CallbackServerContext* context,
+                                                    const v1::AddServerRequest* request,
+                                                    v1::AddServerResponse* response) {
+  const absl::StatusOr<proxy::AddResult> added =
+      registry_.Add(request->pool(), request->id(), FromProto(request->spec()), kOwner);
+  if (!added.ok()) {
+    Audit(*context, "AddServer", request->pool(), request->id(), request->spec().url(),
+          ResultOf(added.status()));
+    return Finish(context, ToGrpcStatus(added.status(), Metadata(request->pool(), request->id())));
+  }
+  Audit(*context, "AddServer", added->server.pool, added->server.id, added->server.spec.url,
+        added->created ? "created" : "unchanged");
+  *response->mutable_server() = ToProto(added->server);
+  response->set_created(added->created);
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlService::RemoveServer(grpc::CallbackServerContext* context,
+                                                       const v1::RemoveServerRequest* request,
+                                                       v1::RemoveServerResponse* response) {
+  const auto removed = [&]() -> absl::StatusOr<proxy::ServerView> {
+    if (absl::Status status = CheckId(request->id()); !status.ok()) return status;
+    const absl::StatusOr<std::chrono::milliseconds> drain_timeout = DrainTimeout(*request);
+    if (!drain_timeout.ok()) return drain_timeout.status();
+    return registry_.Remove(request->pool(), request->id(), *drain_timeout);
+  }();
+  if (removed.ok()) {
+    Audit(*context, "RemoveServer", removed->pool, removed->id, removed->spec.url, "removed");
+    *response->mutable_server() = ToProto(*removed);
+    return Finish(context, grpc::Status::OK);
+  }
+  const std::string result = ResultOf(removed.status());
+  Audit(*context, "RemoveServer", request->pool(), request->id(), "", result);
+  // A pool that is not there stays an error: it can never come to be, so it is a misspelling.
+  if (request->allow_missing() && result == "SERVER_NOT_FOUND") {
+    return Finish(context, grpc::Status::OK);
+  }
+  return Finish(context, ToGrpcStatus(removed.status(), Metadata(request->pool(), request->id())));
+}
+
+grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContext* context,
+                                                      const v1::ListServersRequest* request,
+                                                      v1::ListServersResponse* response) {
+  const auto listed = [&]() -> absl::StatusOr<proxy::ListPage> {
+    const auto page_size = PageSize(*request);
+    if (!page_size.ok()) return page_size.status();
+    const auto cursor = ParsePageToken(request->page_token(), request->pool());
+    if (!cursor.ok()) return cursor.status();
+    return registry_.List(request->pool(), *cursor, *page_size);
+  }();
+  if (!listed.ok()) {
+    return Finish(context, ToGrpcStatus(listed.status(), Metadata(request->pool(), "")));
+  }
+  response->set_revision(listed->revision);
+  std::size_t bytes = 0;
+  const proxy::ServerView* last = nullptr;
+  for (const proxy::ServerView& view : listed->servers) {
+    if (bytes > kMaxPageBytes) break;
+    last = &view;
+    v1::Server& server = *response->add_servers();
+    server = ToProto(view);
+    bytes += server.ByteSizeLong();
+  }
+  if (last != nullptr && (listed->more || last != &listed->servers.back())) {
+    response->set_next_page_token(
+        PageToken(request->pool(), {.pool = last->pool, .id = last->id, .uid = last->uid}));
+  }
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlService::GetServer(grpc::CallbackServerContext* context,
+                                                    const v1::GetServerRequest* request,
+                                                    v1::Server* response) {
+  const auto found = [&]() -> absl::StatusOr<proxy::ServerView> {
+    if (absl::Status status = CheckId(request->id()); !status.ok()) return status;
+    return registry_.Get(request->pool(), request->id());
+  }();
+  if (!found.ok()) {
+    return Finish(context, ToGrpcStatus(found.status(), Metadata(request->pool(), request->id())));
+  }
+  *response = ToProto(*found);
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlService::Health(grpc::CallbackServerContext* context,
+                                                 const v1::HealthRequest* /*request*/,
+                                                 v1::HealthResponse* response) {
+  const std::vector<std::string> reasons = readiness_.reasons();
+  response->set_ready(reasons.empty());
+  response->mutable_reasons()->Assign(reasons.begin(), reasons.end());
+  for (const proxy::PoolTotals& totals : registry_.Totals()) {
+    *response->add_pools() = ToProto(totals);
+  }
+  response->set_version(version_);
+  *response->mutable_uptime() = ToProto(readiness_.uptime());
+  response->set_revision(registry_.snapshot()->revision);
+  return Finish(context, grpc::Status::OK);
+}
+
+}  // namespace remora::server

@@ -1,0 +1,50 @@
+// Between the API's messages and the registry's types, both ways, and from a Status to what goes
+// over the wire. Pure: no registry, no clock, no logging.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proxy/registry/registry.h"
+#include "remora/v1/control.pb.h"
+
+namespace remora::server {
+
+// ---- from the wire ----
+// A weight of 0 becomes 1; everything else is the registry's to check.
+proxy::ServerSpec FromProto(const v1::ServerSpec& spec);
+
+// How long a removed server may finish: the default where it is unset, INVALID_ARGUMENT outside of
+// 0 to Registry::kMaxDrain. Rounded up to milliseconds, as 0 has a meaning of its own.
+absl::StatusOr<std::chrono::milliseconds> DrainTimeout(const v1::RemoveServerRequest& request);
+
+// 0 stands for 100; more than 1000 is 1000; negative is INVALID_ARGUMENT.
+absl::StatusOr<std::size_t> PageSize(const v1::ListServersRequest& request);
+
+// ---- page tokens ----
+// Opaque to callers: base64url of the filter and of the cursor behind the page.
+std::string PageToken(std::string_view pool_filter, const proxy::ListCursor& cursor);
+// nullopt for the empty token (first page). INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID unless
+// `token` is, byte for byte, one that PageToken makes for the same filter.
+absl::StatusOr<std::optional<proxy::ListCursor>> ParsePageToken(std::string_view token,
+                                                                std::string_view pool_filter);
+
+// ---- to the wire ----
+v1::Server ToProto(const proxy::ServerView& view);
+v1::PoolHealth ToProto(const proxy::PoolTotals& totals);
+google::protobuf::Timestamp ToProto(proxy::WallTime time);
+google::protobuf::Duration ToProto(proxy::Duration duration);
+
+// The code and message of `status`, with ErrorInfo (its reason, our domain, `metadata`) and, where
+// it names fields, BadRequest in a google.rpc.Status as error details.
+grpc::Status ToGrpcStatus(const absl::Status& status,
+                          const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace remora::server

@@ -1,0 +1,241 @@
+#include "server/daemon.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "proxy/base/abseil.h"
+#include "proxy/base/log.h"
+#include "proxy/net/loop.h"
+#include "proxy/proxy.h"
+#include "server/admin/admin.h"
+#include "server/admin/http_server.h"
+#include "server/config/flags.h"
+#include "server/config/load.h"
+#include "server/control/control_server.h"
+#include "server/control/control_service.h"
+#include "server/demo/demo_backends.h"
+#include "server/exit_codes.h"
+#include "server/readiness.h"
+#include "server/signals.h"
+#include "server/version.h"
+
+namespace remora::server {
+namespace {
+
+// Calls of the control API are short; whoever waits longer at the end is cut.
+constexpr std::chrono::milliseconds kControlStopDeadline{1000};
+
+// Each client and each backend connection is a descriptor, and the soft limit is mostly 1024.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void LogListening(std::string_view socket, std::string_view address) {
+  log::Info("listening", {{"socket", socket}, {"address", address}});
+}
+
+class Daemon {
+ public:
+  explicit Daemon(Config config)
+      : config_(std::move(config)),
+        signals_(loop_, [this](int signal) { OnSignal(signal); }),
+        proxy_(config_.proxy, loop_),
+        service_(proxy_.registry(), readiness_, std::string(Version())),
+        shutdown_timer_(loop_.executor()) {}
+
+  // Everything that can fail, before the first thread starts.
+  int Prepare() {
+    if (absl::Status status = OpenDemo(); !status.ok()) return Fail(kExitUnavailable, status);
+    if (absl::Status status = FillRegistry(); !status.ok()) return Fail(kExitConfig, status);
+    auto control = ControlServer::Open(config_.control.address, config_.control.insecure);
+    if (!control.ok()) return Fail(kExitUnavailable, control.status());
+    control_ = *std::move(control);
+    auto admin = HttpServer::Open(
+        loop_, "admin", config_.admin.address, HttpServerLimits(),
+        [this](const HttpRequest& request) { return AnswerAdmin({readiness_}, request); });
+    if (!admin.ok()) return Fail(kExitUnavailable, admin.status());
+    admin_ = *std::move(admin);
+    return kExitOk;
+  }
+
+  int Start() {
+    if (absl::Status status = proxy_.Start(); !status.ok()) return Fail(kExitUnavailable, status);
+    readiness_.ListenersBound();
+    for (const std::string& address : proxy_.listener_addresses()) LogListening("data", address);
+    if (absl::Status status = control_->Start(service_); !status.ok()) {
+      return Fail(kExitInternal, status);
+    }
+    LogListening("control", control_->address());
+    admin_->Start();
+    LogListening("admin", admin_->address());
+    if (demo_ != nullptr) demo_->Start();
+    signals_.Start();
+    control_->SetServing();
+    log::Info("ready", {{"version", Version()},
+                        {"commit", Commit()},
+                        {"config", config_.file.empty() ? "none" : config_.file},
+                        {"workers", config_.proxy.workers},
+                        {"servers", config_.servers.size()}});
+    return kExitOk;
+  }
+
+  // Returns once the shutdown is over.
+  void Run() { loop_.Run(); }
+
+ private:
+  static int Fail(int code, const absl::Status& status) {
+    log::Error(ToStd(status.message()));
+    return code;
+  }
+
+  absl::Status OpenDemo() {
+    if (!config_.demo) return absl::OkStatus();
+    auto demo = DemoBackends::Open(loop_);
+    if (!demo.ok()) return demo.status();
+    demo_ = *std::move(demo);
+    for (const DemoBackends::Backend& backend : demo_->backends()) {
+      ListedServer server;
+      server.id = backend.id;
+      server.spec.url = backend.url;
+      server.where = "--demo";
+      config_.servers.push_back(std::move(server));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status FillRegistry() {
+    for (const ListedServer& server : config_.servers) {
+      const auto added = proxy_.registry().Add(server.pool, server.id, server.spec, "config");
+      if (!added.ok()) {
+        return absl::Status(added.status().code(),
+                            ToAbsl(server.where + ": " + std::string(added.status().message())));
+      }
+    }
+    readiness_.RegistryFilled();
+    return absl::OkStatus();
+  }
+
+  void OnSignal(int signal) {
+    if (signal == SIGHUP) return log::Warn("SIGHUP: reload is not built yet; restart instead");
+    log::Info("signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+    if (!draining_) {
+      BeginDrain();
+    } else {
+      CutNow();
+    }
+  }
+
+  // Others learn first that we go, then the listeners close, then what still runs may finish.
+  void BeginDrain() {
+    draining_ = true;
+    readiness_.BeginDrain();
+    control_->SetNotServing();
+    proxy_.BeginDrain();
+    log::Info("draining", {{"delay_ms", config_.shutdown.delay.count()},
+                           {"deadline_ms", config_.shutdown.deadline.count()},
+                           {"connections", proxy_.connections()}});
+    shutdown_timer_.expires_after(config_.shutdown.delay);
+    shutdown_timer_.async_wait([this](proxy::net::error_code error) {
+      if (!error) Finish(config_.shutdown.deadline - config_.shutdown.delay);
+    });
+  }
+
+  void Finish(std::chrono::milliseconds deadline) {
+    if (std::exchange(finishing_, true)) return;
+    proxy_.Finish(deadline, [this](bool complete) { OnFinished(complete); });
+  }
+
+  // A second signal: nobody wants to wait any longer.
+  void CutNow() {
+    log::Warn("cut by a second signal",
+              {{"active_requests", ActiveRequests()}, {"connections", proxy_.connections()}});
+    cut_ = true;
+    shutdown_timer_.cancel();
+    Finish(std::chrono::milliseconds(0));
+    proxy_.Cut();
+  }
+
+  void OnFinished(bool complete) {
+    if (complete) {
+      log::Info("drained");
+    } else {
+      log::Warn("what still ran was cut", {{"by", cut_ ? "signal" : "deadline"}});
+    }
+    control_->Stop(cut_ ? std::chrono::milliseconds(0) : kControlStopDeadline);
+    admin_->Stop();
+    if (demo_ != nullptr) demo_->Stop();
+    signals_.Stop();
+    loop_.Close();
+  }
+
+  std::uint64_t ActiveRequests() {
+    std::uint64_t active = 0;
+    for (const proxy::PoolTotals& pool : proxy_.registry().Totals()) active += pool.active_requests;
+    return active;
+  }
+
+  Config config_;
+  proxy::net::Loop loop_;
+  Signals signals_;  // before anything that may start a thread
+  proxy::Proxy proxy_;
+  Readiness readiness_;
+  ControlService service_;
+  std::unique_ptr<DemoBackends> demo_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<HttpServer> admin_;
+  proxy::net::Timer shutdown_timer_;
+  bool draining_ = false;
+  bool finishing_ = false;
+  bool cut_ = false;
+};
+
+}  // namespace
+
+int RunDaemon(Config config) {
+  log::Init(config.log.level, config.log.format);
+  // A peer that has gone is told by the return of the write.
+  std::signal(SIGPIPE, SIG_IGN);
+  RaiseFileLimit();
+  for (const std::string& warning : config.warnings) log::Warn(warning);
+
+  Daemon daemon(std::move(config));
+  if (const int code = daemon.Prepare(); code != kExitOk) return code;
+  if (const int code = daemon.Start(); code != kExitOk) return code;
+  daemon.Run();
+  log::Info("ended");
+  return kExitOk;
+}
+
+int Main(int argc, const char* const* argv) {
+  const std::variant<Flags, int> parsed = ParseFlags(argc, argv);
+  if (const int* const code = std::get_if<int>(&parsed)) return *code;
+  const Flags& flags = std::get<Flags>(parsed);
+  if (flags.version) {
+    std::printf("%s\n", VersionLine().c_str());
+    return kExitOk;
+  }
+  absl::StatusOr<Config> config = LoadConfig(flags, [](const char* name) { return getenv(name); });
+  if (!config.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());
+    return kExitConfig;
+  }
+  if (flags.validate) {
+    std::printf("%s: valid\n", config->file.empty() ? "no file" : config->file.c_str());
+    return kExitOk;
+  }
+  return RunDaemon(*std::move(config));
+}
+
+}  // namespace remora::server

@@ -1,0 +1,12 @@
+// The exit codes of remorad, after sysexits.h. Stable: unit files and scripts branch on them.
+#pragma once
+
+namespace remora::server {
+
+constexpr int kExitOk = 0;            // ended as asked; cut requests are in the log
+constexpr int kExitUsage = 64;        // unknown flag
+constexpr int kExitUnavailable = 69;  // an address can't be bound
+constexpr int kExitInternal = 70;     // a bug
+constexpr int kExitConfig = 78;       // the configuration is wrong
+
+}  // namespace remora::server

@@ -1,0 +1,52 @@
+#include "server/readiness.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace remora::server {
+
+void Readiness::ListenersBound() {
+  absl::MutexLock lock(&mu_);
+  listeners_bound_ = true;
+}
+
+void Readiness::RegistryFilled() {
+  absl::MutexLock lock(&mu_);
+  registry_filled_ = true;
+}
+
+void Readiness::BeginDrain() {
+  absl::MutexLock lock(&mu_);
+  draining_ = true;
+}
+
+bool Readiness::ready() const {
+  return std::ranges::all_of(checks(), [](const Check& check) { return check.passed; });
+}
+
+bool Readiness::started() const {
+  absl::MutexLock lock(&mu_);
+  return listeners_bound_ && registry_filled_;
+}
+
+std::vector<Readiness::Check> Readiness::checks() const {
+  absl::MutexLock lock(&mu_);
+  const auto check = [](std::string name, bool passed, std::string reason) {
+    return Check{.name = std::move(name),
+                 .passed = passed,
+                 .reason = passed ? std::string() : std::move(reason)};
+  };
+  return {check("registry", registry_filled_, "the servers of the configuration are not added yet"),
+          check("listeners", listeners_bound_, "the data listeners are not bound yet"),
+          check("draining", !draining_, "draining")};
+}
+
+std::vector<std::string> Readiness::reasons() const {
+  std::vector<std::string> reasons;
+  for (Check& check : checks()) {
+    if (!check.passed) reasons.push_back(std::move(check.reason));
+  }
+  return reasons;
+}
+
+}  // namespace remora::server

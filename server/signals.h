@@ -1,0 +1,31 @@
+// SIGTERM, SIGINT and SIGHUP as calls on the control loop.
+//
+// The signals are blocked in every thread and read from a descriptor, so no code runs in a handler.
+// Threads: the constructor is called before any other thread is started, as those inherit the mask;
+// everything else on the loop's thread. Lifetime: the loop outlives it; Stop lets the loop end.
+#pragma once
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <functional>
+
+#include "proxy/net/loop.h"
+
+namespace remora::server {
+
+class Signals {
+ public:
+  using Handler = std::function<void(int signal)>;
+
+  Signals(proxy::net::Loop& loop, Handler handler);
+
+  void Start();
+  void Stop();
+
+ private:
+  void Read();
+
+  const Handler handler_;
+  boost::asio::posix::basic_stream_descriptor<proxy::net::Executor> descriptor_;
+};
+
+}  // namespace remora::server
