@@ -1,0 +1,31 @@
+// Finding servers: all pages of a list, and the one that a person means by an id or a url.
+//
+// Threads: one.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/control_client.h"
+#include "cli/failure.h"
+
+namespace remora::cli {
+
+// All pages as one message. Empty `pool`: every pool.
+Reply<v1::ListServersResponse> ListAllServers(ControlClient& client, const std::string& pool);
+
+struct ServerName {
+  std::string pool;
+  std::string id;
+};
+
+// An argument with ':' or '/' is a url and is looked up; anything else is taken as an id, without
+// a call. Of servers with the same url one that drains counts only when there is no other; more
+// than one match is kPrecondition and names them.
+Reply<ServerName> ResolveServer(ControlClient& client, const std::string& pool,
+                                const std::string& id_or_url);
+
+// One spelling for urls that mean the same: "HTTP://A:80/" and "a" are both "http://a:80".
+std::string CanonicalUrl(std::string_view url);
+
+}  // namespace remora::cli

@@ -1,0 +1,20 @@
+#include "cli/output/json.h"
+
+#include <google/protobuf/util/json_util.h>
+
+namespace remora::cli {
+
+std::string ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string text;
+  // Fails only for an Any of unknown type or a time out of range; the control API has no Any, and
+  // an empty document is better than half of one.
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) text = "{}";
+  if (!text.ends_with('\n')) text += '\n';
+  return text;
+}
+
+}  // namespace remora::cli
