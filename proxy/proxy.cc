@@ -47,8 +47,7 @@ class Proxy::Impl final : public BackendEvents {
         control_(control),
         registry_(PoolNames(settings_), this),
         checker_(control, registry_, settings_.pools),
-        resolver_(control, registry_,
-                  [this](const std::string& uid) { checker_.Recheck(uid); }),
+        resolver_(control, registry_, [this](const std::string& uid) { checker_.Recheck(uid); }),
         cut_timer_(control.executor()),
         deadline_(control.executor()) {
     budget_.limit = ConnectionLimit(settings_.max_connections);
@@ -117,6 +116,11 @@ class Proxy::Impl final : public BackendEvents {
   absl::Status OpenListener(const ListenerSettings& settings) {
     auto address = net::ParseListenAddress(settings.address);
     if (!address.ok()) return address.status();
+    if (workers_.size() > 1 && address->port() != 0) {
+      // SO_REUSEPORT would let another process of ours share the port without a word.
+      const auto exclusive = net::Listener::Open(control_, *address, /*share_port=*/false);
+      if (!exclusive.ok()) return exclusive.status();
+    }
     for (auto& worker : workers_) {
       auto bound = worker->OpenListener(settings, *address);
       if (!bound.ok()) return bound.status();

@@ -1,11 +1,11 @@
 #include "proxy/worker.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <exception>
 #include <utility>
 
 #include "proxy/base/log.h"
 #include "proxy/downstream/http1_session.h"
+#include "proxy/net/spawn.h"
 
 namespace remora::proxy {
 
@@ -43,9 +43,9 @@ Worker::Worker(const ProxySettings& settings, Registry& registry, ConnectionBudg
       connections_(loop_) {
   Refresh();
   for (std::size_t pool = 0; pool < settings.pools.size(); ++pool) {
-    forwarders_.push_back(
-        std::make_unique<Forwarder>(loop_, upstream_, settings.pools[pool],
-                                    [this, pool]() -> const BackendSet& { return CurrentSet(pool); }));
+    forwarders_.push_back(std::make_unique<Forwarder>(
+        loop_, upstream_, settings.pools[pool],
+        [this, pool]() -> const BackendSet& { return CurrentSet(pool); }));
   }
 }
 
@@ -66,10 +66,9 @@ absl::StatusOr<SocketAddress> Worker::OpenListener(const ListenerSettings& setti
 
 void Worker::Start() {
   for (auto& listening : listening_) {
-    net::asio::co_spawn(loop_.executor(), AcceptLoop(*listening),
-                        [](const std::exception_ptr& failure) {
-                          if (failure) log::Error("a listener ended by an exception");
-                        });
+    net::Spawn(loop_, AcceptLoop(*listening), [](const std::exception_ptr& failure) {
+      if (failure) log::Error("a listener ended by an exception");
+    });
   }
   thread_ = std::thread([this] { loop_.Run(); });
 }
@@ -78,8 +77,8 @@ void Worker::OnChange() {
   loop_.Post([this] { Refresh(); });
 }
 
-// Called before each pick (one atomic load when nothing changed) and when woken by a change, so that
-// idle connections to a removed backend close without traffic.
+// Called before each pick (one atomic load when nothing changed) and when woken by a change, so
+// that idle connections to a removed backend close without traffic.
 void Worker::Refresh() {
   const std::uint64_t generation = registry_.generation();
   if (generation == generation_) return;
@@ -116,10 +115,14 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
       if (finishing_) co_return;
       continue;
     }
-    ++open_;
-    budget_.open.fetch_add(1, std::memory_order_relaxed);
-    Serve(listening, std::make_unique<net::Stream>(loop_, std::move(*socket)));
+    Admit(listening, std::move(*socket));
   }
+}
+
+void Worker::Admit(Listening& listening, net::Socket socket) {
+  ++open_;
+  budget_.open.fetch_add(1, std::memory_order_relaxed);
+  Serve(listening, std::make_unique<net::Stream>(loop_, std::move(socket)));
 }
 
 void Worker::Serve(Listening& listening, std::unique_ptr<net::Stream> stream) {
@@ -130,8 +133,8 @@ void Worker::Serve(Listening& listening, std::unique_ptr<net::Stream> stream) {
                                .pool = listening.pool,
                                .date = &date_,
                                .request_ids = &request_ids_};
-  net::asio::co_spawn(
-      loop_.executor(), ServeHttp1(context, std::move(stream)),
+  net::Spawn(
+      loop_, ServeHttp1(context, std::move(stream)),
       [this, &listening](const std::exception_ptr& failure, std::unique_ptr<net::Stream> parked) {
         if (failure) log::Error("a connection ended by an exception");
         OnServed(listening, std::move(parked));
@@ -175,8 +178,12 @@ void Worker::Finish(std::function<void()> idle) {
   loop_.Post([this, idle = std::move(idle)]() mutable {
     finishing_ = true;
     idle_ = std::move(idle);
-    for (auto& listening : listening_) listening->listener->Close();
     connections_.CloseIdle();
+    for (auto& listening : listening_) {
+      // What the kernel has accepted for us would be reset by closing.
+      while (auto socket = listening->listener->TryAccept()) Admit(*listening, std::move(*socket));
+      listening->listener->Close();
+    }
     ReportIfIdle();
   });
 }

@@ -64,6 +64,7 @@ class Worker {
   void Refresh();
   const BackendSet& CurrentSet(std::size_t pool);
   net::Awaitable<> AcceptLoop(Listening& listening);
+  void Admit(Listening& listening, net::Socket socket);
   void Serve(Listening& listening, std::unique_ptr<net::Stream> stream);
   void OnServed(Listening& listening, std::unique_ptr<net::Stream> parked);
   void OnConnectionGone();

@@ -26,7 +26,8 @@ Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
     AdmissionWord::Seen best_seen{};
     bool any_full = false;
     std::size_t index = start_ < count ? start_ : 0;
-    for (std::size_t scanned = 0; scanned < count; ++scanned, index = index + 1 < count ? index + 1 : 0) {
+    for (std::size_t scanned = 0; scanned < count;
+         ++scanned, index = index + 1 < count ? index + 1 : 0) {
       const Candidate& candidate = set.eligible[index];
       if (std::ranges::find(excluded, candidate.backend) != excluded.end()) continue;
       const AdmissionWord::Seen seen = candidate.backend->admission().Load();

@@ -5,7 +5,7 @@
 
 namespace remora::proxy {
 
-using Clock = std::chrono::steady_clock;      // durations and deadlines
+using Clock = std::chrono::steady_clock;  // durations and deadlines
 using TimePoint = Clock::time_point;
 using Duration = Clock::duration;
 using WallClock = std::chrono::system_clock;  // what people and protobuf see

@@ -4,7 +4,7 @@ namespace remora::proxy {
 
 ErrorAnswer Describe(ErrorKind kind) {
   switch (kind) {
-    // clang-format off
+      // clang-format off
     //                                          reason                     status close  retry_after
     case ErrorKind::kBadRequest:            return {"bad_request",             400, true,  false};
     case ErrorKind::kMethodNotAllowed:      return {"method_not_allowed",      405, true,  false};

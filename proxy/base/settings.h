@@ -40,7 +40,7 @@ struct TimeoutSettings {
 struct LimitSettings {
   std::size_t head_bytes = 64 * 1024;
   std::size_t head_fields = 100;
-  std::uint64_t body_bytes = 0;         // of a request; 0: no limit
+  std::uint64_t body_bytes = 0;          // of a request; 0: no limit
   std::uint32_t interim_responses = 10;  // 1xx for one request
 };
 

@@ -43,12 +43,17 @@ void ConnectionSet::CloseIdle() {
   for (Member& member : active_) {
     if (member.idle) member.stream->InterruptRead();
   }
-  for (Hook& hook : parked_) static_cast<Parked&>(hook).stream->Close();
+  for (Hook& hook : parked_) {
+    net::Stream& stream = *static_cast<Parked&>(hook).stream;
+    // One whose next request has just come is served; its handler is about to run.
+    if (!stream.HasNews()) stream.Close();
+  }
 }
 
 void ConnectionSet::CutAll() {
   CloseIdle();
   for (Member& member : active_) member.stream->Close();
+  for (Hook& hook : parked_) static_cast<Parked&>(hook).stream->Close();
 }
 
 }  // namespace remora::proxy

@@ -46,8 +46,7 @@ class ConnectionSet {
 
  private:
   struct Parked;
-  using MemberList =
-      boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>>;
+  using MemberList = boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>>;
 
   net::Loop& loop_;
   MemberList active_;

@@ -15,8 +15,8 @@ class Http1Exchange final : public Exchange {
   struct Facts {
     std::string_view client_ip;
     std::string_view request_id;
-    std::string_view date;     // an IMF-fixdate
-    const bool* draining;      // read when the head of the answer is written
+    std::string_view date;  // an IMF-fixdate
+    const bool* draining;   // read when the head of the answer is written
     const PoolSettings* settings;
   };
   // `channel`, `request` and what `facts` points to outlive the exchange. The body follows in

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/error.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,6 +25,8 @@ constexpr std::chrono::seconds kParkAfter{1};
 // reading so that no reset destroys the answer on its way (RFC 9112 section 9.6).
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::size_t kLingerBytes = 1024 * 1024;
+// While connections are being closed: how long one without any request yet may take for its first.
+constexpr std::chrono::milliseconds kFirstRequestGrace{500};
 
 class Http1Session {
  public:
@@ -41,6 +42,7 @@ class Http1Session {
       const net::error_code waited = co_await WaitForRequest();
       if (waited == net::asio::error::timed_out && MayPark()) co_return channel_.TakeStream();
       if (waited) co_return nullptr;
+      served_ = true;
       const bool more = co_await ServeOne();
       if (!more) co_return nullptr;
       channel_.FinishMessage();
@@ -54,12 +56,21 @@ class Http1Session {
 
   Awaitable<net::error_code> WaitForRequest() {
     if (channel_.HasBytes()) co_return net::error_code();
-    if (context_.connections->closing()) co_return net::asio::error::operation_aborted;
-    member_.idle = true;
-    const auto error = co_await channel_.WaitForBytes(
-        std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout));
-    member_.idle = false;
-    co_return error;
+    if (!context_.connections->closing()) {
+      member_.idle = true;
+      const auto error = co_await channel_.WaitForBytes(
+          std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout));
+      member_.idle = false;
+      if (error != net::asio::error::operation_aborted) co_return error;
+    }
+    // Idle connections end now, but not one whose request is there or (if it was accepted as the
+    // listener closed) is due: its client would see a reset.
+    const bool first = !served_;
+    if (!channel_.stream().is_open() || (!first && !channel_.stream().HasNews())) {
+      co_return net::asio::error::operation_aborted;
+    }
+    channel_.stream().ResumeReads();
+    co_return co_await channel_.WaitForBytes(kFirstRequestGrace);
   }
 
   // One request and its answer. True if another may follow on the connection.
@@ -151,6 +162,7 @@ class Http1Session {
   http1::Channel channel_;
   ConnectionSet::Member member_;
   std::string client_ip_;
+  bool served_ = false;
 };
 
 }  // namespace

@@ -1,12 +1,11 @@
 #include "proxy/forward/forwarder.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <exception>
 #include <optional>
 #include <utility>
 
-#include "proxy/forward/retry_policy.h"
 #include "proxy/net/event.h"
+#include "proxy/net/spawn.h"
 
 namespace remora::proxy {
 
@@ -61,10 +60,7 @@ struct Forwarder::Tunnel {
 
 Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, const PoolSettings& settings,
                      CurrentSet current)
-    : loop_(loop),
-      connections_(connections),
-      settings_(settings),
-      current_(std::move(current)) {}
+    : loop_(loop), connections_(connections), settings_(settings), current_(std::move(current)) {}
 
 Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
   Progress progress;
@@ -195,8 +191,8 @@ Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
   for (;;) {
     auto result = co_await connection.ReadHead(exchange.request(), deadline, head);
     if (!result && result.error().kind == ErrorKind::kUpstreamTimeout && upload != nullptr) {
-      const TimePoint due = (upload->running ? Clock::now() : upload->ended) +
-                            settings_.timeouts.response_head;
+      const TimePoint due =
+          (upload->running ? Clock::now() : upload->ended) + settings_.timeouts.response_head;
       if (due > Clock::now()) {
         deadline = due;
         continue;
@@ -213,18 +209,17 @@ Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
 }
 
 void Forwarder::Start(Awaitable<> work, Upload& upload) {
-  net::asio::co_spawn(loop_.executor(), std::move(work),
-                      [&upload](const std::exception_ptr& failure) {
-                        if (failure) {
-                          upload.error = ProxyError{.kind = ErrorKind::kOverloaded,
-                                                    .side = Side::kProxy,
-                                                    .sent = Sent::kMaybe,
-                                                    .detail = "out of memory"};
-                        }
-                        upload.running = false;
-                        upload.ended = Clock::now();
-                        upload.done.Set();
-                      });
+  net::Spawn(loop_, std::move(work), [&upload](const std::exception_ptr& failure) {
+    if (failure) {
+      upload.error = ProxyError{.kind = ErrorKind::kOverloaded,
+                                .side = Side::kProxy,
+                                .sent = Sent::kMaybe,
+                                .detail = "out of memory"};
+    }
+    upload.running = false;
+    upload.ended = Clock::now();
+    upload.done.Set();
+  });
 }
 
 Awaitable<> Forwarder::RelayUpload(Exchange& exchange, upstream::Connection& connection,

@@ -7,11 +7,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "proxy/balance/least_active.h"
 #include "proxy/base/settings.h"
 #include "proxy/forward/exchange.h"
+#include "proxy/forward/retry_policy.h"
 #include "proxy/net/loop.h"
 #include "proxy/observe/request_record.h"
 #include "proxy/registry/backend_set.h"
@@ -35,7 +36,7 @@ class Forwarder {
   struct Progress {
     RequestRecord record;
     message::BodyPiece first;  // the part of the body that came with the head
-    std::vector<const Backend*> failed;
+    absl::InlinedVector<const Backend*, 1 + kMaxRetries> failed;
     bool replayable = true;
     bool answering = false;  // the final head is on its way to the client
     bool fresh_only = false;

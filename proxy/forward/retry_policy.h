@@ -9,8 +9,8 @@ namespace remora::proxy {
 
 struct RetryFacts {
   bool idempotent = false;
-  bool replayable = false;  // all of the body sent so far is still in memory
-  bool reused = false;      // the connection had carried a request before
+  bool replayable = false;    // all of the body sent so far is still in memory
+  bool reused = false;        // the connection had carried a request before
   std::uint32_t retries = 0;  // made so far
 };
 

@@ -1,11 +1,11 @@
 #include "proxy/health/checker.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <exception>
 #include <set>
 #include <utility>
 
 #include "proxy/base/log.h"
+#include "proxy/net/spawn.h"
 
 namespace remora::proxy {
 
@@ -78,10 +78,10 @@ void HealthChecker::Sync() {
       auto watched = std::make_shared<Watched>(loop_, backend, pools_[pool].health_check,
                                                static_cast<std::uint32_t>(random_()));
       watched_.emplace(backend->uid(), watched);
-      net::asio::co_spawn(loop_.executor(), Watch(loop_, registry_, std::move(watched)),
-                          [](const std::exception_ptr& failure) {
-                            if (failure) log::Error("a health check ended by an exception");
-                          });
+      net::Spawn(loop_, Watch(loop_, registry_, std::move(watched)),
+                 [](const std::exception_ptr& failure) {
+                   if (failure) log::Error("a health check ended by an exception");
+                 });
     }
   }
   std::erase_if(watched_, [&](const auto& entry) {

@@ -38,7 +38,8 @@ Awaitable<ProbeResult> AskHttp(net::Loop& loop, std::unique_ptr<net::Stream> str
 
 Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend,
                              const HealthCheckSettings& settings) {
-  if (settings.probe == ProbeKind::kNone) co_return ProbeResult{.passed = true, .reason = "no probe"};
+  if (settings.probe == ProbeKind::kNone)
+    co_return ProbeResult{.passed = true, .reason = "no probe"};
   const TimePoint deadline = Clock::now() + settings.timeout;
   const auto addresses = backend.addresses();
   net::error_code error;

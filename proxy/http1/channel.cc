@@ -1,14 +1,13 @@
 #include "proxy/http1/channel.h"
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <charconv>
 #include <cstring>
 #include <utility>
 
 namespace remora::proxy::http1 {
 
-namespace asio = boost::asio;
+namespace asio = net::asio;
 using message::BodyPiece;
 using message::Framing;
 using net::Awaitable;
@@ -156,9 +155,8 @@ Awaitable<error_code> Channel::FillBody(Duration timeout) {
   if (!body_buffer_ || body_buffer_.size() != size) body_buffer_ = loop_.buffers().Take(size);
   buffer_ = &body_buffer_;
   begin_ = end_ = 0;
-  const std::span<char> room(
-      body_buffer_.data(),
-      static_cast<std::size_t>(std::min<std::uint64_t>(wanted, body_buffer_.size())));
+  const std::span<char> room(body_buffer_.data(), static_cast<std::size_t>(std::min<std::uint64_t>(
+                                                      wanted, body_buffer_.size())));
   const net::IoResult result = co_await stream_->Read(room, timeout);
   end_ = result.bytes;
   got_bytes_ |= result.bytes != 0;
@@ -188,8 +186,8 @@ Awaitable<Result<void>> Channel::Write(std::string_view head, BodyPiece piece, D
     buffers.Add(piece.data);
   }
   const std::size_t before = buffers.size();
-  error_code error = stream_->is_open() ? stream_->TryWrite(buffers)
-                                        : error_code(asio::error::operation_aborted);
+  error_code error =
+      stream_->is_open() ? stream_->TryWrite(buffers) : error_code(asio::error::operation_aborted);
   if (error == asio::error::would_block) error = co_await stream_->Write(buffers, timeout);
   if (error) co_return WriteFailed(error, buffers.size() == before);
   co_return Result<void>();

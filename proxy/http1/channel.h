@@ -79,8 +79,8 @@ class Channel {
   std::unique_ptr<net::Stream> stream_;
   const Side side_;
 
-  // Unread bytes are [begin_, end_) of *buffer_. The head stays in head_buffer_ while the body, once
-  // it goes on behind what came with the head, is read into body_buffer_.
+  // Unread bytes are [begin_, end_) of *buffer_. The head stays in head_buffer_ while the body,
+  // once it goes on behind what came with the head, is read into body_buffer_.
   net::Lease head_buffer_;
   net::Lease body_buffer_;
   net::Lease* buffer_ = &head_buffer_;

@@ -47,11 +47,15 @@ std::uint64_t BodyDecoder::wanted() const {
 
 Result<BodyDecoder::Step> BodyDecoder::Decode(std::span<char> input) {
   switch (framing_) {
-    case Framing::kNone: return Step{.consumed = 0, .data = 0, .end = true};
-    case Framing::kLength: return DecodeLength(input);
-    case Framing::kChunked: return DecodeChunked(input);
+    case Framing::kNone:
+      return Step{.consumed = 0, .data = 0, .end = true};
+    case Framing::kLength:
+      return DecodeLength(input);
+    case Framing::kChunked:
+      return DecodeChunked(input);
     case Framing::kUntilClose:
-    case Framing::kTunnel: break;
+    case Framing::kTunnel:
+      break;
   }
   return Step{.consumed = input.size(), .data = input.size(), .end = ended_};
 }

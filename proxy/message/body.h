@@ -22,7 +22,7 @@ struct BodyPiece {
 };
 
 struct BodyLimits {
-  std::uint64_t body_bytes = 0;             // 0: none
+  std::uint64_t body_bytes = 0;              // 0: none
   std::size_t chunk_extension_bytes = 4096;  // a message, all its chunks together
   std::size_t trailer_bytes = 8192;
 };

@@ -15,19 +15,32 @@ using error_code = boost::system::error_code;
 
 FieldId IdOf(http::field field) {
   switch (field) {
-    case http::field::connection: return FieldId::kConnection;
-    case http::field::content_length: return FieldId::kContentLength;
-    case http::field::date: return FieldId::kDate;
-    case http::field::expect: return FieldId::kExpect;
-    case http::field::forwarded: return FieldId::kForwarded;
-    case http::field::host: return FieldId::kHost;
-    case http::field::keep_alive: return FieldId::kKeepAlive;
-    case http::field::proxy_connection: return FieldId::kProxyConnection;
-    case http::field::te: return FieldId::kTe;
-    case http::field::trailer: return FieldId::kTrailer;
-    case http::field::transfer_encoding: return FieldId::kTransferEncoding;
-    case http::field::upgrade: return FieldId::kUpgrade;
-    default: return FieldId::kOther;
+    case http::field::connection:
+      return FieldId::kConnection;
+    case http::field::content_length:
+      return FieldId::kContentLength;
+    case http::field::date:
+      return FieldId::kDate;
+    case http::field::expect:
+      return FieldId::kExpect;
+    case http::field::forwarded:
+      return FieldId::kForwarded;
+    case http::field::host:
+      return FieldId::kHost;
+    case http::field::keep_alive:
+      return FieldId::kKeepAlive;
+    case http::field::proxy_connection:
+      return FieldId::kProxyConnection;
+    case http::field::te:
+      return FieldId::kTe;
+    case http::field::trailer:
+      return FieldId::kTrailer;
+    case http::field::transfer_encoding:
+      return FieldId::kTransferEncoding;
+    case http::field::upgrade:
+      return FieldId::kUpgrade;
+    default:
+      return FieldId::kOther;
   }
 }
 
@@ -118,9 +131,12 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
                              Head& head) {
   const Side side = kIsRequest ? Side::kDownstream : Side::kUpstream;
   switch (scanner.Scan(bytes, limits)) {
-    case HeadScanner::Outcome::kNeedMore: return std::nullopt;
-    case HeadScanner::Outcome::kFailed: return Fail(scanner.error(), side, scanner.detail());
-    case HeadScanner::Outcome::kComplete: break;
+    case HeadScanner::Outcome::kNeedMore:
+      return std::nullopt;
+    case HeadScanner::Outcome::kFailed:
+      return Fail(scanner.error(), side, scanner.detail());
+    case HeadScanner::Outcome::kComplete:
+      break;
   }
   head = Head{};
   SpanParser<kIsRequest, Head> parser(
@@ -189,20 +205,21 @@ bool HeadScanner::CheckLine(std::string_view line) {
 HeadScanner::Outcome HeadScanner::Scan(std::string_view bytes, const HeadLimits& limits) {
   for (;;) {
     const std::size_t from = position_ + scanned_;
-    const void* found = from < bytes.size()
-                            ? std::memchr(bytes.data() + from, '\n', bytes.size() - from)
-                            : nullptr;
+    const void* found =
+        from < bytes.size() ? std::memchr(bytes.data() + from, '\n', bytes.size() - from) : nullptr;
     if (found == nullptr) {
       scanned_ = bytes.size() - position_;
       if (bytes.size() <= limits.head_bytes) return Outcome::kNeedMore;
-      return lines_ == 0 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
-                         : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
+      return lines_ == 0
+                 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
+                 : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
     }
     const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data()) + 1;
     const std::string_view line = bytes.substr(position_, end - position_);
     if (end > limits.head_bytes) {
-      return lines_ == 0 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
-                         : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
+      return lines_ == 0
+                 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
+                 : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
     }
     if (!CheckLine(line)) return Outcome::kFailed;
     position_ = end;

@@ -27,8 +27,8 @@ struct Common {
 
 // Fields that a Connection option can't take away: they frame or route, or are handled by name.
 bool MayBeNamedByConnection(FieldId id) {
-  return id != FieldId::kHost && id != FieldId::kContentLength && id != FieldId::kTransferEncoding &&
-         id != FieldId::kUpgrade && id != FieldId::kTe;
+  return id != FieldId::kHost && id != FieldId::kContentLength &&
+         id != FieldId::kTransferEncoding && id != FieldId::kUpgrade && id != FieldId::kTe;
 }
 
 void DropNamed(Fields& fields, std::string_view name) {
@@ -244,7 +244,8 @@ bool ValidPort(std::string_view port) {
 
 Result<void> ApplyRequestRules(RequestHead& head) {
   if (head.method == "CONNECT" || head.method == "TRACE") {
-    return Fail(ErrorKind::kMethodNotAllowed, Side::kDownstream, "CONNECT and TRACE are not served");
+    return Fail(ErrorKind::kMethodNotAllowed, Side::kDownstream,
+                "CONNECT and TRACE are not served");
   }
   if (auto result = CheckTarget(head); !result) return result;
   if (auto result = CheckHost(head); !result) return result;
@@ -278,16 +279,41 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
 
 bool TrailerMayPass(const Field& field) {
   if (field.id != FieldId::kOther) return false;
-  constexpr std::string_view kForbidden[] = {
-      "age",           "authorization",       "cache-control",      "content-encoding",
-      "content-range", "content-type",        "cookie",             "expires",
-      "location",      "max-forwards",        "pragma",             "proxy-authenticate",
-      "range",         "proxy-authorization", "proxy-status",       "retry-after",
-      "set-cookie",    "vary",                "www-authenticate",   "warning",
-      "via",           "if-match",            "if-none-match",      "if-modified-since",
-      "if-range",      "if-unmodified-since", "x-forwarded-port",   "x-forwarded-server",
-      "x-real-ip",     "http2-settings",      "sec-websocket-key",  "content-disposition",
-      "origin",        "referer",             "strict-transport-security"};
+  constexpr std::string_view kForbidden[] = {"age",
+                                             "authorization",
+                                             "cache-control",
+                                             "content-encoding",
+                                             "content-range",
+                                             "content-type",
+                                             "cookie",
+                                             "expires",
+                                             "location",
+                                             "max-forwards",
+                                             "pragma",
+                                             "proxy-authenticate",
+                                             "range",
+                                             "proxy-authorization",
+                                             "proxy-status",
+                                             "retry-after",
+                                             "set-cookie",
+                                             "vary",
+                                             "www-authenticate",
+                                             "warning",
+                                             "via",
+                                             "if-match",
+                                             "if-none-match",
+                                             "if-modified-since",
+                                             "if-range",
+                                             "if-unmodified-since",
+                                             "x-forwarded-port",
+                                             "x-forwarded-server",
+                                             "x-real-ip",
+                                             "http2-settings",
+                                             "sec-websocket-key",
+                                             "content-disposition",
+                                             "origin",
+                                             "referer",
+                                             "strict-transport-security"};
   return std::ranges::none_of(
       kForbidden, [&](std::string_view name) { return EqualsIgnoreCase(name, field.name); });
 }
@@ -295,8 +321,8 @@ bool TrailerMayPass(const Field& field) {
 bool ValidRequestId(std::string_view id) {
   if (id.empty() || id.size() > 128) return false;
   return std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 

@@ -1,5 +1,5 @@
-// The duties of an intermediary on a parsed head (RFC 9110, RFC 9112): what is refused, how the body
-// is framed, which fields stop here. Pure.
+// The duties of an intermediary on a parsed head (RFC 9110, RFC 9112): what is refused, how the
+// body is framed, which fields stop here. Pure.
 #pragma once
 
 #include <expected>

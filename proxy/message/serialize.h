@@ -11,9 +11,9 @@
 namespace remora::proxy::message {
 
 struct ForwardedRequest {
-  std::string_view prefix;      // of the backend's URL: "" or "/a/b"
-  std::string_view host;        // replaces the client's Host; empty keeps it
-  std::string_view client_ip;   // X-Forwarded-For
+  std::string_view prefix;     // of the backend's URL: "" or "/a/b"
+  std::string_view host;       // replaces the client's Host; empty keeps it
+  std::string_view client_ip;  // X-Forwarded-For
   std::string_view request_id;
 };
 
@@ -22,10 +22,10 @@ void AppendRequestHead(const RequestHead& head, const ForwardedRequest& forwarde
 
 struct ForwardedResponse {
   std::string_view request_id;
-  std::string_view date;  // used where the backend sent none; an IMF-fixdate
+  std::string_view date;             // used where the backend sent none; an IMF-fixdate
   Framing framing = Framing::kNone;  // towards the client
-  bool close = false;     // the connection ends with this answer
-  bool trailers = false;  // the client takes them
+  bool close = false;                // the connection ends with this answer
+  bool trailers = false;             // the client takes them
 };
 
 void AppendResponseHead(const ResponseHead& head, const ForwardedResponse& forwarded,

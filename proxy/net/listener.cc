@@ -18,8 +18,8 @@ constexpr int kBacklog = 4096;
 
 absl::Status CannotListen(const SocketAddress& address, int error) {
   const char* advice = error == EADDRINUSE ? "another process has it; stop that or choose another"
-                       : error == EACCES   ? "ports below 1024 need a privilege; choose a higher one"
-                                           : "is it an address of this machine?";
+                       : error == EACCES ? "ports below 1024 need a privilege; choose a higher one"
+                                         : "is it an address of this machine?";
   return absl::UnavailableError(absl::StrFormat("cannot listen on %s: %s (%s)", address.ToString(),
                                                 std::strerror(error), advice));
 }
@@ -78,6 +78,19 @@ Awaitable<std::expected<Socket, error_code>> Listener::Accept() {
   auto [error] = co_await acceptor_.async_accept(socket, kNoThrow);
   if (error) co_return std::unexpected(error);
   co_return std::move(socket);
+}
+
+std::optional<Socket> Listener::TryAccept() {
+  const int fd = accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  Socket socket(loop_.executor());
+  error_code error;
+  socket.assign(asio::generic::stream_protocol(address().family(), 0), fd, error);
+  if (error) {
+    close(fd);
+    return std::nullopt;
+  }
+  return socket;
 }
 
 void Listener::Close() {

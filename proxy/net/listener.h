@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,9 @@ class Listener {
   // The next connection. Errors other than operation_aborted are of passing nature (descriptor
   // exhaustion, a client that left): wait a little and accept again.
   Awaitable<std::expected<Socket, error_code>> Accept();
+
+  // A connection that is waiting already; nullopt if none is.
+  std::optional<Socket> TryAccept();
 
   void Close();
 

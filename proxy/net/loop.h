@@ -2,9 +2,8 @@
 // buffers to lease. Workers and the control thread each have one.
 //
 // Threads: Post may be called from any thread; everything else only on the thread inside Run (or
-// before Run). A worker's io_context is built without locks, so asio::post from other threads is not
-// allowed: use Post.
-// Lifetime: outlives everything that was given its executor.
+// before Run). A worker's io_context is built without locks, so asio::post from other threads is
+// not allowed: use Post. Lifetime: outlives everything that was given its executor.
 #pragma once
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>

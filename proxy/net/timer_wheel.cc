@@ -12,7 +12,8 @@ void TimerWheel::Arm(Entry& entry, TimePoint deadline) {
   entry.Disarm();
   // Rounded up, and never into a tick that has passed.
   const auto ticks = (deadline - start_ + kTick - Duration(1)) / kTick;
-  entry.tick_ = std::max(static_cast<std::uint64_t>(std::max<decltype(ticks)>(ticks, 0)), current_ + 1);
+  entry.tick_ =
+      std::max(static_cast<std::uint64_t>(std::max<decltype(ticks)>(ticks, 0)), current_ + 1);
   Entry*& head = slots_[entry.tick_ % kSlots];
   entry.previous_ = nullptr;
   entry.next_ = head;

@@ -11,10 +11,10 @@
 namespace remora::proxy {
 
 struct RequestRecord {
-  unsigned status = 0;                // sent to the client; 0: none
-  std::optional<ProxyError> error;    // why it did not end well
-  std::string server;                 // id of the backend that answered or failed last
-  std::uint32_t attempts = 0;         // backends that were picked
+  unsigned status = 0;              // sent to the client; 0: none
+  std::optional<ProxyError> error;  // why it did not end well
+  std::string server;               // id of the backend that answered or failed last
+  std::uint32_t attempts = 0;       // backends that were picked
   bool answer_complete = false;
 };
 

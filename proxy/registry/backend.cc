@@ -33,6 +33,7 @@ void Backend::SetAddresses(Addresses addresses) {
   auto next = std::make_shared<const Addresses>(std::move(addresses));
   absl::MutexLock lock(&mu_);
   addresses_ = std::move(next);
+  addresses_generation_.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace remora::proxy

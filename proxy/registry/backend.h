@@ -86,6 +86,10 @@ class Backend {
   // Never null; empty while a name has not been resolved.
   std::shared_ptr<const Addresses> addresses() const ABSL_LOCKS_EXCLUDED(mu_);
   void SetAddresses(Addresses addresses) ABSL_LOCKS_EXCLUDED(mu_);
+  // Moves with each SetAddresses: connections made before that may lead to where it no longer is.
+  std::uint32_t addresses_generation() const {
+    return addresses_generation_.load(std::memory_order_relaxed);
+  }
 
   // Told on once until ResetConnectFailed, however many requests meet it; only where a name could
   // have moved.
@@ -107,6 +111,7 @@ class Backend {
   bool needs_resolving_ = false;
   BackendEvents* const events_;
   std::atomic<bool> connect_failed_ = false;
+  std::atomic<std::uint32_t> addresses_generation_ = 0;
   AdmissionWord admission_;
   mutable absl::Mutex mu_;
   std::shared_ptr<const Addresses> addresses_ ABSL_GUARDED_BY(mu_);
@@ -118,7 +123,8 @@ class ActiveRequest {
   ActiveRequest() = default;
   // Takes over an admission that TryAdmit has counted.
   explicit ActiveRequest(Backend& backend) : backend_(&backend) {}
-  ActiveRequest(ActiveRequest&& other) noexcept : backend_(std::exchange(other.backend_, nullptr)) {}
+  ActiveRequest(ActiveRequest&& other) noexcept
+      : backend_(std::exchange(other.backend_, nullptr)) {}
   ActiveRequest& operator=(ActiveRequest&& other) noexcept {
     if (this != &other) {
       Reset();

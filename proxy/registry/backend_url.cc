@@ -5,8 +5,8 @@
 #include <charconv>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proxy/base/abseil.h"
@@ -21,9 +21,9 @@ constexpr std::size_t kMaxPrefix = 1024;
 constexpr std::size_t kMaxId = 63;
 
 absl::Status Bad(std::string_view text, std::string_view why) {
-  return absl::InvalidArgumentError(absl::StrFormat(
-      "%s in '%s'; write http://host:port[/prefix], host:port or unix:/path", why,
-      absl::CHexEscape(ToAbsl(text.substr(0, 200)))));
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s in '%s'; write http://host:port[/prefix], host:port or unix:/path", why,
+                      absl::CHexEscape(ToAbsl(text.substr(0, 200)))));
 }
 
 bool ValidHostName(std::string_view host) {

@@ -10,10 +10,10 @@
 namespace remora::proxy {
 
 struct BackendUrl {
-  std::string host;         // a name, or an address without brackets; empty for a unix socket
-  std::uint16_t port = 0;   // 0 for a unix socket
-  std::string unix_path;    // absolute; empty for TCP
-  std::string prefix;       // "" or "/a/b", never with a slash at its end
+  std::string host;        // a name, or an address without brackets; empty for a unix socket
+  std::uint16_t port = 0;  // 0 for a unix socket
+  std::string unix_path;   // absolute; empty for TCP
+  std::string prefix;      // "" or "/a/b", never with a slash at its end
 
   bool is_unix() const { return !unix_path.empty(); }
   // "host:port", "[v6]:port", or "localhost" for a unix socket: what goes into Host.

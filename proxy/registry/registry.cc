@@ -66,10 +66,14 @@ absl::Status NotFound(std::string_view pool, std::string_view id) {
 
 std::string_view StateName(ServerState state) {
   switch (state) {
-    case ServerState::kWarming: return "WARMING";
-    case ServerState::kActive: return "ACTIVE";
-    case ServerState::kUnhealthy: return "UNHEALTHY";
-    case ServerState::kDraining: return "DRAINING";
+    case ServerState::kWarming:
+      return "WARMING";
+    case ServerState::kActive:
+      return "ACTIVE";
+    case ServerState::kUnhealthy:
+      return "UNHEALTHY";
+    case ServerState::kDraining:
+      return "DRAINING";
   }
   return "WARMING";
 }
@@ -218,8 +222,8 @@ absl::StatusOr<ListPage> Registry::List(std::string_view pool,
   const auto take = [&](const Record& record) {
     const ServerView& view = record.view;
     if (!pool.empty() && view.pool != pool) return;
-    if (after && std::tie(view.pool, view.id, view.uid) <=
-                     std::tie(after->pool, after->id, after->uid)) {
+    if (after &&
+        std::tie(view.pool, view.id, view.uid) <= std::tie(after->pool, after->id, after->uid)) {
       return;
     }
     records.push_back(&record);
@@ -245,10 +249,18 @@ std::vector<PoolTotals> Registry::Totals() const {
   const auto count = [&](const Record& record) {
     PoolTotals& pool = totals[*PoolIndex(record.view.pool)];
     switch (record.view.state) {
-      case ServerState::kWarming: ++pool.warming; break;
-      case ServerState::kActive: ++pool.active; break;
-      case ServerState::kUnhealthy: ++pool.unhealthy; break;
-      case ServerState::kDraining: ++pool.draining; break;
+      case ServerState::kWarming:
+        ++pool.warming;
+        break;
+      case ServerState::kActive:
+        ++pool.active;
+        break;
+      case ServerState::kUnhealthy:
+        ++pool.unhealthy;
+        break;
+      case ServerState::kDraining:
+        ++pool.draining;
+        break;
     }
     pool.active_requests += record.backend->admission().Load().active();
   };

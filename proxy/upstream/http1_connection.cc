@@ -41,8 +41,7 @@ Awaitable<Result<void>> Http1Connection::SendBody(BodyPiece piece) {
 }
 
 Awaitable<Result<void>> Http1Connection::ReadHead(const message::RequestHead& request,
-                                                  TimePoint deadline,
-                                                  message::ResponseHead& head) {
+                                                  TimePoint deadline, message::ResponseHead& head) {
   const message::HeadLimits limits{.head_bytes = settings_.limits.head_bytes,
                                    .head_fields = settings_.limits.head_fields};
   auto result = co_await channel_.ReadHead(limits, deadline, head);
@@ -67,7 +66,8 @@ void Http1Connection::StartTunnel(Duration idle) {
 }
 
 bool Http1Connection::Finish() {
-  // Bytes behind the answer can be no answer (RFC 9112 section 6.3): such a connection is not sound.
+  // Bytes behind the answer can be no answer (RFC 9112 section 6.3): such a connection is not
+  // sound.
   const bool sound = sent_all_ && answered_ && keep_alive_ && !tunnel_ && channel_.body_ended() &&
                      !channel_.HasBytes() && channel_.stream().is_open();
   if (!sound) return false;

@@ -1,7 +1,6 @@
 #include "proxy/upstream/pool.h"
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <cerrno>
 #include <iterator>
 #include <unordered_set>
@@ -25,46 +24,48 @@ bool OutOfDescriptors(const net::error_code& error) {
 Pool::Pool(net::Loop& loop)
     : loop_(loop), sweep_([](void* self) { static_cast<Pool*>(self)->Sweep(); }, this) {}
 
-Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings,
-                         std::unique_ptr<Http1Connection> connection)
+Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings, Opened opened)
     : pool_(&pool),
       backend_(&backend),
       settings_(&settings),
-      connection_(std::move(connection)),
+      opened_(std::move(opened)),
       in_use_(std::make_unique<InUse>()) {
-  in_use_->connection = connection_.get();
+  in_use_->connection = opened_.connection.get();
   pool.hosts_[backend_].in_use.push_back(*in_use_);
 }
 
 Pool::Borrowed::~Borrowed() {
-  if (connection_ == nullptr) return;
+  if (opened_.connection == nullptr) return;
   in_use_.reset();
-  if (connection_->Finish()) pool_->GiveBack(*backend_, *settings_, std::move(connection_));
+  if (opened_.connection->Finish()) pool_->GiveBack(*backend_, *settings_, std::move(opened_));
 }
 
 Awaitable<Result<Pool::Borrowed>> Pool::Acquire(Backend& backend, const PoolSettings& settings,
                                                 AcquireOptions options) {
-  if (auto connection = TakeIdle(hosts_[&backend], options)) {
-    co_return Borrowed(*this, backend, settings, std::move(connection));
+  if (auto idle = TakeIdle(backend, options)) {
+    co_return Borrowed(*this, backend, settings, std::move(*idle));
   }
-  auto connection = co_await Connect(backend, settings);
-  if (!connection) co_return std::unexpected(connection.error());
-  co_return Borrowed(*this, backend, settings, std::move(*connection));
+  auto opened = co_await Connect(backend, settings);
+  if (!opened) co_return std::unexpected(opened.error());
+  co_return Borrowed(*this, backend, settings, std::move(*opened));
 }
 
-std::unique_ptr<Http1Connection> Pool::TakeIdle(Host& host, const AcquireOptions& options) {
-  if (options.fresh) return nullptr;
-  while (!host.idle.empty()) {
-    std::unique_ptr<Http1Connection> connection = std::move(host.idle.back().connection);
-    host.idle.pop_back();
+std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend, const AcquireOptions& options) {
+  const auto found = hosts_.find(&backend);
+  if (options.fresh || found == hosts_.end()) return std::nullopt;
+  std::vector<Idle>& idle = found->second.idle;
+  while (!idle.empty()) {
+    Opened opened = std::move(idle.back().opened);
+    idle.pop_back();
     --idle_count_;
-    if (!options.check || connection->Usable()) return connection;
+    if (opened.generation != backend.addresses_generation()) continue;
+    if (!options.check || opened.connection->Usable()) return opened;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
-Awaitable<Result<std::unique_ptr<Http1Connection>>> Pool::Connect(Backend& backend,
-                                                                  const PoolSettings& settings) {
+Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettings& settings) {
+  const std::uint32_t generation = backend.addresses_generation();
   const auto addresses = backend.addresses();
   if (addresses->empty()) {
     backend.ReportConnectFailed();
@@ -75,31 +76,32 @@ Awaitable<Result<std::unique_ptr<Http1Connection>>> Pool::Connect(Backend& backe
   for (const SocketAddress& address : *addresses) {
     auto stream = co_await net::Stream::Connect(loop_, address, deadline - Clock::now());
     if (stream) {
-      co_return std::make_unique<Http1Connection>(loop_, std::move(*stream), settings);
+      co_return Opened{
+          .connection = std::make_unique<Http1Connection>(loop_, std::move(*stream), settings),
+          .generation = generation};
     }
     error = stream.error();
-    if (OutOfDescriptors(error) || error == boost::asio::error::timed_out) break;
+    if (OutOfDescriptors(error) || error == net::asio::error::timed_out) break;
   }
   if (OutOfDescriptors(error)) {
     co_return Fail(ErrorKind::kOverloaded, Side::kProxy, "no descriptor for a connection is left");
   }
   backend.ReportConnectFailed();
-  if (error == boost::asio::error::timed_out) {
+  if (error == net::asio::error::timed_out) {
     co_return Fail(ErrorKind::kConnectTimeout, Side::kUpstream, "no connection within `connect`");
   }
   co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "no connection to the backend");
 }
 
-void Pool::GiveBack(Backend& backend, const PoolSettings& settings,
-                    std::unique_ptr<Http1Connection> connection) {
+void Pool::GiveBack(Backend& backend, const PoolSettings& settings, Opened opened) {
   if (closing_ || backend.admission().Load().closed()) return;
   Host& host = hosts_[&backend];
   if (host.idle.size() >= kMaxIdle) {
     host.idle.erase(host.idle.begin());
     --idle_count_;
   }
-  host.idle.push_back({.connection = std::move(connection),
-                       .expires = Clock::now() + settings.timeouts.upstream_idle});
+  host.idle.push_back(
+      {.opened = std::move(opened), .expires = Clock::now() + settings.timeouts.upstream_idle});
   ++idle_count_;
   if (!sweep_.armed()) loop_.Arm(sweep_, kSweepInterval);
 }
@@ -110,7 +112,7 @@ void Pool::Sweep() {
   const TimePoint now = Clock::now();
   for (auto& [backend, host] : hosts_) {
     idle_count_ -= std::erase_if(host.idle, [now](Idle& idle) {
-      return idle.expires <= now || !idle.connection->Usable();
+      return idle.expires <= now || !idle.opened.connection->Usable();
     });
   }
   if (idle_count_ != 0) loop_.Arm(sweep_, kSweepInterval);

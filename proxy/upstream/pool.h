@@ -5,9 +5,10 @@
 #pragma once
 
 #include <boost/intrusive/list.hpp>
-#include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "proxy/base/clock.h"
 #include "proxy/base/error.h"
@@ -50,8 +51,12 @@ class Pool {
   // Many more than any backend is asked for at once by one worker; older ones are closed.
   static constexpr std::size_t kMaxIdle = 1024;
 
-  struct Idle {
+  struct Opened {
     std::unique_ptr<Http1Connection> connection;
+    std::uint32_t generation = 0;  // of the backend's addresses when it was opened
+  };
+  struct Idle {
+    Opened opened;
     TimePoint expires;
   };
   using InUseHook =
@@ -68,28 +73,25 @@ class Pool {
   // Gives the connection back when it is destroyed: kept if Finish said that it is sound.
   class Borrowed {
    public:
-    Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings,
-             std::unique_ptr<Http1Connection> connection);
+    Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings, Opened opened);
     Borrowed(Borrowed&&) = default;
     Borrowed& operator=(Borrowed&&) = delete;
     ~Borrowed();
-    Connection& operator*() const { return *connection_; }
-    Connection* operator->() const { return connection_.get(); }
+    Connection& operator*() const { return *opened_.connection; }
+    Connection* operator->() const { return opened_.connection.get(); }
 
    private:
     Pool* pool_;
     Backend* backend_;
     const PoolSettings* settings_;
-    std::unique_ptr<Http1Connection> connection_;
+    Opened opened_;
     std::unique_ptr<InUse> in_use_;
   };
 
  private:
-  std::unique_ptr<Http1Connection> TakeIdle(Host& host, const AcquireOptions& options);
-  net::Awaitable<Result<std::unique_ptr<Http1Connection>>> Connect(Backend& backend,
-                                                                   const PoolSettings& settings);
-  void GiveBack(Backend& backend, const PoolSettings& settings,
-                std::unique_ptr<Http1Connection> connection);
+  std::optional<Opened> TakeIdle(const Backend& backend, const AcquireOptions& options);
+  net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings);
+  void GiveBack(Backend& backend, const PoolSettings& settings, Opened opened);
   void Sweep();
 
   net::Loop& loop_;

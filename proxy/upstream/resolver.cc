@@ -1,13 +1,13 @@
 #include "proxy/upstream/resolver.h"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <exception>
 #include <set>
 #include <utility>
 
 #include "proxy/base/log.h"
 #include "proxy/net/resolve.h"
+#include "proxy/net/spawn.h"
 
 namespace remora::proxy {
 
@@ -72,11 +72,10 @@ void Resolver::Sync() {
       if (watched_.contains(backend->uid())) continue;
       auto watched = std::make_shared<Watched>(loop_, backend);
       watched_.emplace(backend->uid(), watched);
-      net::asio::co_spawn(loop_.executor(),
-                          Watch(loop_, registry_, on_addresses_, std::move(watched)),
-                          [](const std::exception_ptr& failure) {
-                            if (failure) log::Error("a name look-up ended by an exception");
-                          });
+      net::Spawn(loop_, Watch(loop_, registry_, on_addresses_, std::move(watched)),
+                 [](const std::exception_ptr& failure) {
+                   if (failure) log::Error("a name look-up ended by an exception");
+                 });
     }
   }
   std::erase_if(watched_, [&](const auto& entry) {
@@ -97,7 +96,8 @@ Awaitable<> Resolver::Watch(net::Loop& loop, Registry& registry, OnAddresses on_
     if (watched->stopped) co_return;
     const bool had_none = backend.addresses()->empty();
     if (addresses && !addresses->empty()) {
-      if (*backend.addresses() != *addresses) {
+      // Round-robin DNS changes the order all the time: only another set is a change.
+      if (!std::ranges::is_permutation(*backend.addresses(), *addresses)) {
         backend.SetAddresses(*addresses);
         on_addresses(backend.uid());
       }
