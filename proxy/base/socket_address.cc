@@ -13,6 +13,7 @@ SocketAddress::SocketAddress(const sockaddr* address, socklen_t size)
 }
 
 std::optional<SocketAddress> SocketAddress::FromIp(std::string_view ip, std::uint16_t port) {
+  if (ip.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string text(ip);
   sockaddr_in v4{};
   v4.sin_family = AF_INET;

@@ -21,6 +21,11 @@ Http1Exchange::Http1Exchange(http1::Channel& channel, const message::RequestHead
 
 Awaitable<Result<BodyPiece>> Http1Exchange::ReadBody() { return channel_.ReadBody(read_timeout_); }
 
+// Not where the body has been read to its end: the next request on the connection would be stopped.
+void Http1Exchange::StopReading() {
+  if (!channel_.body_ended()) channel_.stream().InterruptRead();
+}
+
 Awaitable<Result<void>> Http1Exchange::SendInterim(const ResponseHead& head) {
   if (request_.minor_version == 0) co_return Result<void>();  // RFC 9110 section 15.2
   head_.clear();
@@ -41,7 +46,7 @@ Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPi
   head_.clear();
   message::AppendResponseHead(head,
                               {.request_id = facts_.request_id,
-                               .date = facts_.date,
+                               .date = facts_.date->Now(),
                                .framing = framing,
                                .close = close_,
                                .trailers = request_.wants_trailers},
@@ -66,8 +71,8 @@ Awaitable<Result<void>> Http1Exchange::SendBody(BodyPiece piece) {
 Awaitable<Result<void>> Http1Exchange::SendError(const ProxyError& error) {
   close_ = Describe(error.kind).close || MustClose();
   head_.clear();
-  message::AppendErrorResponse(error, facts_.request_id, facts_.date, close_, request_.is_head(),
-                               head_);
+  message::AppendErrorResponse(error, facts_.request_id, facts_.date->Now(), close_,
+                               request_.is_head(), head_);
   channel_.StartWritingBody(Framing::kNone);
   auto result = co_await channel_.Write(head_, {}, facts_.settings->timeouts.idle);
   sent_answer_ = result.has_value();

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/base/http_date.h"
 #include "proxy/base/settings.h"
 #include "proxy/forward/exchange.h"
 #include "proxy/http1/channel.h"
@@ -15,7 +16,7 @@ class Http1Exchange final : public Exchange {
   struct Facts {
     std::string_view client_ip;
     std::string_view request_id;
-    std::string_view date;  // an IMF-fixdate
+    HttpDateCache* date;
     const bool* draining;   // read when the head of the answer is written
     const PoolSettings* settings;
   };
@@ -29,7 +30,7 @@ class Http1Exchange final : public Exchange {
 
   Result<message::BodyPiece> BufferedBody() override { return channel_.BufferedBody(); }
   net::Awaitable<Result<message::BodyPiece>> ReadBody() override;
-  void StopReading() override { channel_.stream().InterruptRead(); }
+  void StopReading() override;
 
   net::Awaitable<Result<void>> SendInterim(const message::ResponseHead& head) override;
   net::Awaitable<Result<void>> SendHead(const message::ResponseHead& head,

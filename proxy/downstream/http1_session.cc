@@ -87,7 +87,7 @@ class Http1Session {
     Http1Exchange exchange(channel_, head,
                            {.client_ip = client_ip_,
                             .request_id = request_id,
-                            .date = context_.date->Now(),
+                            .date = context_.date,
                             .draining = context_.connections->draining_flag(),
                             .settings = context_.pool});
     const RequestRecord record = co_await context_.forwarder->Forward(exchange);
@@ -122,7 +122,7 @@ class Http1Session {
     Http1Exchange exchange(channel_, head,
                            {.client_ip = client_ip_,
                             .request_id = request_id,
-                            .date = context_.date->Now(),
+                            .date = context_.date,
                             .draining = context_.connections->draining_flag(),
                             .settings = context_.pool});
     const auto sent = co_await exchange.SendError(error);

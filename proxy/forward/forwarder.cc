@@ -21,6 +21,7 @@ struct Forwarder::Upload {
 
   net::Event done;
   bool running = true;
+  bool complete = false;  // the last piece has been sent
   TimePoint ended;
   std::optional<ProxyError> error;
 };
@@ -144,12 +145,12 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
   auto result = co_await RelayAnswer(exchange, connection, &upload, progress);
   // What the upload met by itself, before it is stopped below.
   const std::optional<ProxyError> upload_error = upload.error;
-  if (upload.running) {
-    // Answered, or failed, before all was read: what is left of the body is of no use.
+  if (!upload.complete && upload.running) {
+    // Answered, or failed, before all was sent: what is left of the body is of no use.
     exchange.StopReading();
     connection.Close();
-    co_await upload.done.Wait();
   }
+  co_await upload.done.Wait();
   if (!result && !progress.answering && upload_error && upload_error->side == Side::kDownstream) {
     result = std::unexpected(*upload_error);
   }
@@ -239,6 +240,7 @@ Awaitable<> Forwarder::RelayUpload(Exchange& exchange, upstream::Connection& con
       co_return;
     }
   }
+  upload.complete = true;
 }
 
 // Bytes both ways until both ends have closed, or one way fails.

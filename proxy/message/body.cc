@@ -169,6 +169,7 @@ const char* BodyDecoder::OnTrailerByte(char c) {
         return nullptr;
       }
       if (++trailer_bytes_ > limits_.trailer_bytes) return "trailers too long";
+      if (IsControl(c)) return "a control byte in a trailer";
       line_ += c;
       return nullptr;
     case ChunkState::kTrailerLf:

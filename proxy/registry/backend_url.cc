@@ -146,7 +146,9 @@ std::string DeriveId(const BackendUrl& url) {
     }
   }
   while (id.ends_with('-')) id.pop_back();
-  // Folding loses distinctions and length; where it lost any, a hash (FNV-1a) keeps ids apart.
+  // Where folding lost more than '.' to '-' (which an id should not show) or the length is cut, a
+  // hash (FNV-1a) keeps ids apart. "a.b:80" and "a-b:80" share an id: the second to be added is
+  // told so and can bring its own.
   const bool exact = std::ranges::all_of(source, [](char c) {
     return absl::ascii_islower(static_cast<unsigned char>(c)) ||
            absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '.' || c == '-';

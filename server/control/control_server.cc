@@ -1,5 +1,6 @@
 #include "server/control/control_server.h"
 
+#include <grpc/health/v1/health.pb.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -66,6 +67,9 @@ ControlServer::~ControlServer() {
 absl::Status ControlServer::Start(grpc::Service& service) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  // gRPC serves the health service but has no descriptor of it for reflection; naming ours links
+  // it.
+  grpc::health::v1::HealthCheckRequest::descriptor();
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota;
   quota.SetMaxThreads(kMaxThreads);
