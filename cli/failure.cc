@@ -88,6 +88,11 @@ Failure FailureFrom(const grpc::Status& status, const std::string& address) {
     }
   }
   if (failure.message.empty()) failure.message = "the server gave no reason";
+  // The message of the API repeats the fields for clients that don't read details; once is enough.
+  if (!failure.violations.empty() &&
+      failure.message.find(failure.violations.front().description) != std::string::npos) {
+    failure.message = "the server refused what was given:";
+  }
   failure.hint = HintForReason(failure.reason);
   if (failure.hint.empty()) failure.hint = HintForCode(status.error_code(), address);
   return failure;

@@ -1,0 +1,126 @@
+#include "cli/app.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tests/unit/cli/fake_control_client.h"
+
+namespace remora::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// Runs one command line against a fake server and keeps what came of it.
+struct Invocation {
+  explicit Invocation(std::vector<std::string> arguments) {
+    exit = RunCommandLine(
+        std::move(arguments),
+        {.environment = {.remora_server = "unix:/from-environment.sock",
+                         .xdg_runtime_dir = std::nullopt,
+                         .uid = 0,
+                         .exists = [](const std::string&) { return false; }},
+         .connect =
+             [this](const std::string& to, std::chrono::milliseconds limit) {
+               address = to;
+               timeout = limit;
+               auto client = std::make_unique<FakeControlClient>();
+               client->health_reply->set_ready(true);
+               *client->add_reply->mutable_server() = MakeServer("a", "http://a:1");
+               client->get_reply = std::unexpected(
+                   Failure{.exit = ExitCode::kNotFound, .message = "there is no server \"a\""});
+               return Reply<std::unique_ptr<ControlClient>>(std::move(client));
+             },
+         .clock = clock,
+         .out = out,
+         .err = err});
+  }
+
+  std::string address;
+  std::chrono::milliseconds timeout{0};
+  FakeClock clock;
+  std::ostringstream out;
+  std::ostringstream err;
+  ExitCode exit = ExitCode::kFailure;
+};
+
+TEST(CommandLineTest, GlobalOptionsMayStandAfterTheCommand) {
+  const Invocation run(
+      {"servers", "list", "-o", "json", "--server", "127.0.0.1:1", "--timeout", "250ms"});
+  EXPECT_EQ(run.exit, ExitCode::kOk) << run.err.str();
+  EXPECT_EQ(run.address, "127.0.0.1:1");
+  EXPECT_EQ(run.timeout, std::chrono::milliseconds(250));
+  EXPECT_THAT(run.out.str(), HasSubstr("\"servers\""));
+}
+
+TEST(CommandLineTest, TheServerComesFromTheEnvironmentWhenNoneIsGiven) {
+  const Invocation run({"health"});
+  EXPECT_EQ(run.address, "unix:/from-environment.sock");
+  EXPECT_EQ(run.timeout, std::chrono::seconds(5));
+}
+
+TEST(CommandLineTest, WrongArgumentsEndWithTwoBeforeAnythingIsCalled) {
+  const std::vector<std::vector<std::string>> lines = {
+      {},
+      {"frobnicate"},
+      {"servers"},
+      {"servers", "lst"},
+      {"servers", "add"},
+      {"servers", "add", "a:1", "b:1"},
+      {"servers", "add", "a:1", "--weight", "-1"},
+      {"servers", "add", "a:1", "--weight", "many"},
+      {"servers", "add", "a:1", "--label", "zone"},
+      {"servers", "add", "a:1", "--label", "=x"},
+      {"servers", "remove"},
+      {"servers", "remove", "a", "--drain-timeout", "30"},
+      {"health", "--timeout", "0"},
+      {"health", "--output", "xml"},
+      {"health", "--colour"},
+  };
+  for (const auto& line : lines) {
+    const Invocation run(line);
+    EXPECT_EQ(run.exit, ExitCode::kUsage) << testing::PrintToString(line);
+    EXPECT_EQ(run.address, "") << testing::PrintToString(line);
+    EXPECT_EQ(run.out.str(), "");
+    EXPECT_THAT(run.err.str(), StartsWith("error: "));
+    EXPECT_THAT(run.err.str(), HasSubstr("\nhint: "));
+  }
+}
+
+TEST(CommandLineTest, LabelsMayBeGivenSeveralTimes) {
+  const Invocation run({"servers", "add", "--label", "a=1", "--label", "b=2=3", "a:1"});
+  EXPECT_EQ(run.exit, ExitCode::kOk) << run.err.str();
+}
+
+TEST(CommandLineTest, AFailureGoesToStderrAndItsCodeIsReturned) {
+  const Invocation run({"servers", "get", "a"});
+  EXPECT_EQ(run.exit, ExitCode::kNotFound);
+  EXPECT_EQ(run.out.str(), "");
+  EXPECT_EQ(run.err.str(), "error: there is no server \"a\"\n");
+}
+
+TEST(CommandLineTest, QuietLeavesOnlyTheData) {
+  const Invocation run({"-q", "servers", "add", "a:1"});
+  EXPECT_EQ(run.exit, ExitCode::kOk);
+  EXPECT_EQ(run.err.str(), "");
+  EXPECT_THAT(run.out.str(), HasSubstr("http://a:1"));
+}
+
+TEST(CommandLineTest, NoHeadersLeavesOnlyRows) {
+  const Invocation run({"-q", "--no-headers", "servers", "add", "a:1"});
+  EXPECT_THAT(run.out.str(), StartsWith("a "));
+}
+
+TEST(CommandLineTest, HelpGoesToStdoutAndDocumentsEveryExitCode) {
+  const Invocation run({"--help"});
+  EXPECT_EQ(run.exit, ExitCode::kOk);
+  for (const char* part : {"0 done", "1 failed", "2 wrong", "3 not found", "4 already", "5 not ",
+                           "69 ", "124 ", "130 "}) {
+    EXPECT_THAT(run.out.str(), HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace remora::cli

@@ -1,0 +1,99 @@
+// A control API in memory, for tests of the commands: plays back what a test put in and keeps what
+// it was asked.
+#pragma once
+
+#include <deque>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/context.h"
+#include "cli/control_client.h"
+
+namespace remora::cli {
+
+class FakeControlClient final : public ControlClient {
+ public:
+  Reply<v1::AddServerResponse> AddServer(const v1::AddServerRequest& request) override {
+    added = request;
+    return add_reply;
+  }
+  Reply<v1::RemoveServerResponse> RemoveServer(const v1::RemoveServerRequest& request) override {
+    removed = request;
+    return remove_reply;
+  }
+  Reply<v1::ListServersResponse> ListServers(const v1::ListServersRequest& request) override {
+    listed.push_back(request);
+    if (list_replies.size() > 1) {
+      auto reply = std::move(list_replies.front());
+      list_replies.pop_front();
+      return reply;
+    }
+    return list_replies.front();  // the last one is given for ever
+  }
+  Reply<v1::Server> GetServer(const v1::GetServerRequest& request) override {
+    got = request;
+    return get_reply;
+  }
+  Reply<v1::HealthResponse> Health(const v1::HealthRequest&) override { return health_reply; }
+
+  Reply<v1::AddServerResponse> add_reply;
+  Reply<v1::RemoveServerResponse> remove_reply;
+  std::deque<Reply<v1::ListServersResponse>> list_replies = {v1::ListServersResponse()};
+  Reply<v1::Server> get_reply;
+  Reply<v1::HealthResponse> health_reply;
+
+  v1::AddServerRequest added;
+  v1::RemoveServerRequest removed;
+  std::vector<v1::ListServersRequest> listed;
+  v1::GetServerRequest got;
+};
+
+// Stands still, except that a pause takes as long as it says.
+class FakeClock final : public Clock {
+ public:
+  std::chrono::system_clock::time_point Now() override { return now; }
+  std::chrono::steady_clock::time_point Steady() override { return steady; }
+  void Pause(std::chrono::milliseconds duration) override { steady += duration; }
+
+  std::chrono::system_clock::time_point now{std::chrono::seconds(1'000'000)};
+  std::chrono::steady_clock::time_point steady;
+};
+
+// A command's surroundings, ready to use.
+struct Bench {
+  FakeControlClient client;
+  FakeClock clock;
+  GlobalOptions options{.server = "unix:/x.sock"};
+  std::ostringstream out;
+  std::ostringstream err;
+
+  Context context() {
+    return {.client = client, .options = options, .clock = clock, .out = out, .err = err};
+  }
+};
+
+inline v1::Server MakeServer(const std::string& id, const std::string& url,
+                             v1::ServerStatus::State state = v1::ServerStatus::ACTIVE) {
+  v1::Server server;
+  server.set_pool("default");
+  server.set_id(id);
+  server.set_uid("uid-" + id);
+  server.set_owner("api");
+  server.mutable_spec()->set_url(url);
+  server.mutable_spec()->set_weight(1);
+  server.mutable_create_time()->set_seconds(1'000'000 - 300);
+  server.mutable_status()->set_state(state);
+  return server;
+}
+
+inline v1::ListServersResponse MakePage(const std::vector<v1::Server>& servers,
+                                        const std::string& next_page_token = {}) {
+  v1::ListServersResponse page;
+  for (const v1::Server& server : servers) *page.add_servers() = server;
+  page.set_next_page_token(next_page_token);
+  return page;
+}
+
+}  // namespace remora::cli

@@ -1,0 +1,362 @@
+// What a configuration file says, and what remorad says to a wrong one.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/config/parse.h"
+
+namespace remora::server {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Config Parse(std::string_view text) {
+  absl::StatusOr<Config> config = ParseConfig(text, "config.yaml");
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.ok() ? *std::move(config) : Config();
+}
+
+std::string Errors(const absl::StatusOr<Config>& config) {
+  return config.ok() ? "valid" : std::string(config.status().message());
+}
+
+std::string ErrorsOf(std::string_view text) { return Errors(ParseConfig(text, "c.yaml")); }
+
+TEST(ConfigTest, NothingIsAConfigurationOfDefaults) {
+  const Config config = Parse("");
+  ASSERT_EQ(config.proxy.listeners.size(), 1U);
+  EXPECT_EQ(config.proxy.listeners[0].address, "0.0.0.0:3000");
+  EXPECT_EQ(config.proxy.listeners[0].pool, "default");
+  ASSERT_EQ(config.proxy.pools.size(), 1U);
+  EXPECT_EQ(config.proxy.pools[0].name, "default");
+  EXPECT_EQ(config.proxy.workers, kAutoWorkers);
+  EXPECT_TRUE(config.servers.empty());
+  EXPECT_EQ(config.admin.address, "127.0.0.1:3002");
+  EXPECT_EQ(config.shutdown.delay, seconds(5));
+  EXPECT_EQ(config.shutdown.deadline, seconds(28));
+  EXPECT_TRUE(config.warnings.empty());
+}
+
+TEST(ConfigTest, TheShortestFileFillsThePoolDefault) {
+  const Config config = Parse(
+      "servers:\n"
+      "  - \"http://127.0.0.1:9001\"\n"
+      "  - \"http://127.0.0.1:9002\"\n");
+  ASSERT_EQ(config.servers.size(), 2U);
+  EXPECT_EQ(config.servers[1].pool, "default");
+  EXPECT_EQ(config.servers[1].spec.url, "http://127.0.0.1:9002");
+  EXPECT_EQ(config.servers[1].spec.weight, 1U);
+  EXPECT_EQ(config.servers[1].where, "config.yaml:3:5: servers[1]");
+}
+
+constexpr std::string_view kFullForm = R"(
+workers: 3
+listeners:
+  - address: 127.0.0.1:3000
+    pool: default
+    direction: inbound
+    timeouts: {request_head: 2s, keep_alive: 1m}
+  - {address: "[::1]:0", pool: api}
+pools:
+  - name: default
+    policy: least_active
+    servers:
+      - url: http://127.0.0.1:9001
+        id: first
+        weight: 2
+        max_active: 100
+        labels: {zone: a, "k8s.io/app": web}
+      - 127.0.0.1:9002
+    host_header: backend
+    health_check:
+      {probe: http, path: /up, interval: 250ms, timeout: 100ms, rise: 1, fall: 5, jitter: 0.5}
+    timeouts: {connect: 2s, response_head: 30s, idle: 1m, tunnel: 2h, upstream_idle: 3s}
+    limits: {head_bytes: 128KiB, head_fields: 50, body_bytes: 1MiB}
+  - name: api
+limits: {connections: 500}
+control: {address: "127.0.0.1:3001", insecure: true}
+admin: {address: "127.0.0.1:0"}
+log: {level: debug, format: json}
+shutdown: {delay: 0s, deadline: 10s}
+)";
+
+TEST(ConfigTest, TheFullFormIsReadWhole) {
+  const Config config = Parse(kFullForm);
+  EXPECT_EQ(config.proxy.workers, 3U);
+  EXPECT_EQ(config.proxy.max_connections, 500U);
+  ASSERT_EQ(config.proxy.listeners.size(), 2U);
+  EXPECT_EQ(config.proxy.listeners[0].direction, proxy::Direction::kInbound);
+  EXPECT_EQ(config.proxy.listeners[0].request_head_timeout, seconds(2));
+  EXPECT_EQ(config.proxy.listeners[0].keep_alive_timeout, seconds(60));
+  EXPECT_EQ(config.proxy.listeners[1].address, "[::1]:0");
+  EXPECT_EQ(config.proxy.listeners[1].direction, proxy::Direction::kOutbound);
+  EXPECT_EQ(config.control.address, "127.0.0.1:3001");
+  EXPECT_TRUE(config.control.insecure);
+  EXPECT_EQ(config.admin.address, "127.0.0.1:0");
+  EXPECT_EQ(config.log.level, log::Level::kDebug);
+  EXPECT_EQ(config.log.format, log::Format::kJson);
+  EXPECT_EQ(config.shutdown.delay, milliseconds(0));
+  EXPECT_EQ(config.shutdown.deadline, seconds(10));
+}
+
+TEST(ConfigTest, TheSettingsOfAPoolAreReadWhole) {
+  const Config config = Parse(kFullForm);
+  ASSERT_EQ(config.proxy.pools.size(), 2U);
+  const proxy::PoolSettings& pool = config.proxy.pools[0];
+  EXPECT_EQ(pool.host_header, proxy::HostHeader::kBackend);
+  EXPECT_EQ(pool.health_check.probe, proxy::ProbeKind::kHttp);
+  EXPECT_EQ(pool.health_check.path, "/up");
+  EXPECT_EQ(pool.health_check.interval, milliseconds(250));
+  EXPECT_EQ(pool.health_check.timeout, milliseconds(100));
+  EXPECT_EQ(pool.health_check.rise, 1U);
+  EXPECT_EQ(pool.health_check.fall, 5U);
+  EXPECT_EQ(pool.health_check.jitter, 0.5);
+  EXPECT_EQ(pool.timeouts.connect, seconds(2));
+  EXPECT_EQ(pool.timeouts.response_head, seconds(30));
+  EXPECT_EQ(pool.timeouts.idle, seconds(60));
+  EXPECT_EQ(pool.timeouts.tunnel, hours(2));
+  EXPECT_EQ(pool.timeouts.upstream_idle, seconds(3));
+  EXPECT_EQ(pool.limits.head_bytes, 128U * 1024);
+  EXPECT_EQ(pool.limits.head_fields, 50U);
+  EXPECT_EQ(pool.limits.body_bytes, 1024U * 1024);
+  ASSERT_EQ(config.servers.size(), 2U);
+  EXPECT_EQ(config.servers[0].id, "first");
+  EXPECT_EQ(config.servers[0].spec.weight, 2U);
+  EXPECT_EQ(config.servers[0].spec.max_active, 100U);
+  EXPECT_EQ(config.servers[0].spec.labels.at("k8s.io/app"), "web");
+  EXPECT_EQ(config.servers[1].spec.url, "127.0.0.1:9002");
+}
+
+TEST(ConfigTest, TheTwoFormsOfThePoolDefaultMerge) {
+  const Config config = Parse(
+      "servers: [\"127.0.0.1:9001\"]\n"
+      "pools:\n"
+      "  - {name: default, host_header: backend, servers: [\"127.0.0.1:9002\"]}\n");
+  ASSERT_EQ(config.proxy.pools.size(), 1U);
+  EXPECT_EQ(config.proxy.pools[0].host_header, proxy::HostHeader::kBackend);
+  ASSERT_EQ(config.servers.size(), 2U);
+  EXPECT_EQ(config.servers[0].pool, "default");
+  EXPECT_EQ(config.servers[1].pool, "default");
+}
+
+TEST(ConfigTest, APoolDefaultIsAddedOnlyWhereSomethingUsesIt) {
+  EXPECT_EQ(Parse("pools: [{name: api}]\nlisteners: [{pool: api}]\n").proxy.pools.size(), 1U);
+  EXPECT_EQ(Parse("pools: [{name: api}]\n").proxy.pools.size(), 2U);
+}
+
+TEST(ConfigTest, APoolWithoutListenerIsAWarning) {
+  const Config config = Parse("pools: [{name: default}, {name: api}]\n");
+  EXPECT_EQ(config.warnings,
+            std::vector<std::string>{"no listener uses pool 'api': its servers get no traffic"});
+}
+
+TEST(ConfigTest, SectionsWithoutContentAreDefaults) {
+  const Config config = Parse("control:\nservers:\npools:\nlog: {}\n");
+  EXPECT_EQ(config.control.address, "");
+  EXPECT_EQ(config.proxy.pools.size(), 1U);
+}
+
+struct BadFile {
+  std::string_view text;
+  std::string_view message;
+};
+
+class BadFileTest : public testing::TestWithParam<BadFile> {};
+
+TEST_P(BadFileTest, IsAnsweredWithPlaceAndRemedy) {
+  EXPECT_EQ(ErrorsOf(GetParam().text), GetParam().message);
+}
+
+constexpr BadFile kBadFiles[] = {
+    // ---- shape ----
+    {"a: [", "c.yaml:1:1: not YAML: end of sequence flow not found"},
+    {"- a\n- b\n",
+     "c.yaml:1:1: must be a map with the keys workers, listeners, pools, servers, limits, control, "
+     "admin, log, shutdown"},
+    {"workers: 1\n---\nworkers: 2\n", "c.yaml:3:1: a second YAML document; a configuration is one"},
+    {"control: yes\n", "c.yaml:1:10: control: must be a map with the keys address, insecure"},
+    {"servers: http://127.0.0.1:1\n", "c.yaml:1:10: servers: must be a list"},
+    {"workers: [1]\n", "c.yaml:1:10: workers: must be a single value"},
+    {"workers:\n", "c.yaml:1:1: workers: has no value"},
+    {"? [a, b]\n: c\n", "c.yaml:1:3: a key must be a single word"},
+    // ---- keys ----
+    {"listners: []\n", "c.yaml:1:1: listners: unknown key; did you mean 'listeners'?"},
+    {"log:\n  levle: info\n", "c.yaml:2:3: log.levle: unknown key; did you mean 'level'?"},
+    {"admin: {colour: red}\n", "c.yaml:1:9: admin.colour: unknown key; allowed are address"},
+    {"admin: {allow_mutations: true}\n",
+     "c.yaml:1:9: admin.allow_mutations: unknown key; allowed are address"},
+    {"workers: 1\nworkers: 2\n", "c.yaml:2:1: workers: is there twice; remove one"},
+    {"pools:\n  - timeouts:\n      conect: 1s\n",
+     "c.yaml:3:7: pools[0].timeouts.conect: unknown key; did you mean 'connect'?"},
+    // ---- values ----
+    {"workers: many\n", "c.yaml:1:10: workers: 'many' is neither 'auto' nor a number from 1 to 64"},
+    {"workers: 0\n", "c.yaml:1:10: workers: '0' is neither 'auto' nor a number from 1 to 64"},
+    {"shutdown: {delay: 5}\n",
+     "c.yaml:1:19: shutdown.delay: '5' is not a duration from 0s to 1h; write for example 250ms, "
+     "5s, 1m or 1h"},
+    {"shutdown: {delay: -1s}\n",
+     "c.yaml:1:19: shutdown.delay: '-1s' is not a duration from 0s to 1h; write for example 250ms, "
+     "5s, 1m or 1h"},
+    {"pools: [{health_check: {timeout: 2m}}]\n",
+     "c.yaml:1:34: pools[0].health_check.timeout: '2m' is not a duration from 10ms to 1m; write "
+     "for example 250ms, 5s, 1m or 1h"},
+    {"pools: [{health_check: {rise: 0}}]\n",
+     "c.yaml:1:31: pools[0].health_check.rise: '0' is not a number from 1 to 100"},
+    {"pools: [{health_check: {jitter: 20%}}]\n",
+     "c.yaml:1:33: pools[0].health_check.jitter: '20%' is not a number from 0 to 1, such as 0.2"},
+    {"pools: [{health_check: {probe: htp}}]\n",
+     "c.yaml:1:32: pools[0].health_check.probe: 'htp' is unknown; did you mean 'http'?"},
+    {"pools: [{health_check: {path: up}}]\n",
+     "c.yaml:1:31: pools[0].health_check.path: 'up' is not a path; it starts with '/' and has no "
+     "blank, '?' or '#'"},
+    {"pools: [{policy: round_robin}]\n",
+     "c.yaml:1:18: pools[0].policy: 'round_robin' is unknown; allowed are least_active"},
+    {"pools: [{limits: {head_bytes: 64KB}}]\n",
+     "c.yaml:1:31: pools[0].limits.head_bytes: '64KB' is not a size from 1KiB to 1MiB; write for "
+     "example 65536, 64KiB or 1MiB"},
+    {"pools: [{limits: {head_bytes: 2MiB}}]\n",
+     "c.yaml:1:31: pools[0].limits.head_bytes: '2MiB' is not a size from 1KiB to 1MiB; write for "
+     "example 65536, 64KiB or 1MiB"},
+    {"pools: [{name: A_b}]\nlisteners: [{pool: default}]\n",
+     "c.yaml:1:16: pools[0].name: 'A_b' is not a name; allowed are 1 to 63 of a-z, 0-9 and '-', "
+     "with neither first nor last a '-'"},
+    {"log: {level: trace}\n",
+     "c.yaml:1:14: log.level: 'trace' is unknown; allowed are debug, info, warn, error"},
+    {"control: {insecure: yes}\n",
+     "c.yaml:1:21: control.insecure: 'yes' is neither true nor false"},
+    // ---- addresses ----
+    {"admin: {address: localhost:3002}\n",
+     "c.yaml:1:18: admin.address: 'localhost:3002' is not an address; write ip:port, such as "
+     "127.0.0.1:3000 or [::1]:3000"},
+    {"listeners: [{address: \"127.0.0.1\"}]\n",
+     "c.yaml:1:23: listeners[0].address: '127.0.0.1' is not an address; write ip:port, such as "
+     "127.0.0.1:3000 or [::1]:3000"},
+    {"listeners: [{address: \"127.0.0.1:70000\"}]\n",
+     "c.yaml:1:23: listeners[0].address: '127.0.0.1:70000' is not an address; write ip:port, such "
+     "as 127.0.0.1:3000 or [::1]:3000"},
+    {"control: {address: \"unix:run/x\"}\n",
+     "c.yaml:1:20: control.address: 'unix:run/x' is not an address; write unix:/path (at most 107 "
+     "bytes), or ip:port such as 127.0.0.1:3001"},
+    {"control: {address: \"127.0.0.1:3001\"}\n",
+     "c.yaml:1:20: control.address: '127.0.0.1:3001' is TCP, which any local user can reach: mTLS "
+     "is not built yet; use unix:/path, or say insecure: true (--control-insecure)"},
+    {"control: {address: \"0.0.0.0:3001\", insecure: true}\n",
+     "c.yaml:1:20: control.address: '0.0.0.0:3001' is not loopback: the control API over the "
+     "network needs mTLS, which is not built yet; use unix:/path, or a loopback address with "
+     "insecure: true"},
+    // ---- servers ----
+    {"servers: [\"https://a\"]\n",
+     "c.yaml:1:11: servers[0]: https needs TLS, not built yet in 'https://a'; write "
+     "http://host:port[/prefix], host:port or unix:/path"},
+    {"servers: [{url: \"ftp://a\"}]\n",
+     "c.yaml:1:17: servers[0].url: an unknown scheme in 'ftp://a'; write "
+     "http://host:port[/prefix], host:port or unix:/path"},
+    {"servers: [{weight: 2}]\n", "c.yaml:1:11: servers[0]: has no url"},
+    {"servers: [{url: \"a:1\", weight: 1001}]\n",
+     "c.yaml:1:32: servers[0].weight: '1001' is not a number from 1 to 1000"},
+    {"servers: [\"a:1\", \"http://a:1\"]\n",
+     "c.yaml:1:18: servers[1]: the id 'a-1' is taken in pool 'default' by c.yaml:1:11: servers[0]; "
+     "remove one or give it another id"},
+    // ---- rules over several values ----
+    {"listeners: [{pool: apii}]\npools: [{name: api}]\n",
+     "c.yaml:1:20: listeners[0].pool: no pool 'apii'; did you mean 'api'?"},
+    {"listeners: [{pool: web}]\npools: [{name: default}]\n",
+     "c.yaml:1:20: listeners[0].pool: no pool 'web'; there are: default"},
+    {"pools: [{name: a}, {name: a}]\nlisteners: [{pool: a}]\n",
+     "c.yaml:1:27: pools[1].name: 'a' is the name of pools[0] already"},
+    {"listeners: [{address: \"127.0.0.1:80\"}, {address: \"127.0.0.1:80\"}]\n",
+     "c.yaml:1:50: listeners[1].address: '127.0.0.1:80' is the address of another listener"},
+    {"shutdown: {delay: 10s, deadline: 9s}\n",
+     "c.yaml:1:34: shutdown.deadline: 9s is less than shutdown.delay, 10s; both count from the "
+     "signal, so it must be at least as long"},
+};
+
+INSTANTIATE_TEST_SUITE_P(ConfigTest, BadFileTest, testing::ValuesIn(kBadFiles));
+
+TEST(ConfigTest, AllProblemsAreToldAtOnce) {
+  EXPECT_EQ(ErrorsOf("workers: x\nlog: {level: loud}\nlgo: 1\n"),
+            "c.yaml:1:10: workers: 'x' is neither 'auto' nor a number from 1 to 64\n"
+            "c.yaml:2:14: log.level: 'loud' is unknown; allowed are debug, info, warn, error\n"
+            "c.yaml:3:1: lgo: unknown key; did you mean 'log'?");
+}
+
+TEST(ConfigTest, BytesThatWouldColourATerminalAreEscaped) {
+  EXPECT_EQ(ErrorsOf("log: {level: \"\\e[31m\"}\n"),
+            "c.yaml:1:14: log.level: '\\x1b[31m' is unknown; allowed are debug, info, warn, error");
+}
+
+TEST(ConfigTest, AnAliasThatContainsItselfIsAnErrorLikeAnyOther) {
+  EXPECT_NE(ErrorsOf("pools: &a [*a]\n"), "valid");
+}
+
+// ---- overrides ----
+
+Config Build(const ConfigSources& sources) {
+  absl::StatusOr<Config> config = BuildConfig(sources);
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.ok() ? *std::move(config) : Config();
+}
+
+TEST(ConfigTest, AnOverrideWinsOverTheFileAndALaterOneOverAnEarlier) {
+  const Config config = Build({.demo = false,
+                               .file_text = "workers: 1\nlog: {level: warn, format: json}\n",
+                               .file_name = "c.yaml",
+                               .overrides = {{"REMORA_WORKERS", "workers", {"2"}},
+                                             {"REMORA_LOG_LEVEL", "log.level", {"error"}},
+                                             {"--workers", "workers", {"3"}}}});
+  EXPECT_EQ(config.proxy.workers, 3U);
+  EXPECT_EQ(config.log.level, log::Level::kError);
+  EXPECT_EQ(config.log.format, log::Format::kJson);
+}
+
+TEST(ConfigTest, ListenReplacesTheListenersAndServerAddsToPoolDefault) {
+  const Config config =
+      Build({.demo = false,
+             .file_text = "listeners: [{pool: api}]\npools: [{name: api}]\nservers: [\"a:1\"]\n",
+             .file_name = "c.yaml",
+             .overrides = {{"--listen", "listeners", {"127.0.0.1:1", "127.0.0.1:2"}},
+                           {"--server", "servers", {"b:1", "c:1"}}}});
+  ASSERT_EQ(config.proxy.listeners.size(), 2U);
+  EXPECT_EQ(config.proxy.listeners[1].address, "127.0.0.1:2");
+  EXPECT_EQ(config.proxy.listeners[1].pool, "default");
+  ASSERT_EQ(config.servers.size(), 3U);
+  EXPECT_EQ(config.servers[2].spec.url, "c:1");
+  EXPECT_EQ(config.servers[2].pool, "default");
+}
+
+TEST(ConfigTest, AWrongOverrideIsNamedByItsFlag) {
+  EXPECT_EQ(Errors(BuildConfig({.demo = false,
+                                .file_text = std::nullopt,
+                                .file_name = {},
+                                .overrides = {{"--log-level", "log.level", {"inof"}},
+                                              {"--listen", "listeners", {"x"}},
+                                              {"--server", "servers", {"https://a"}}}})),
+            "--log-level: log.level: 'inof' is unknown; did you mean 'info'?\n"
+            "--listen: listeners[0].address: 'x' is not an address; write ip:port, such as "
+            "127.0.0.1:3000 or [::1]:3000\n"
+            "--server: servers[0]: https needs TLS, not built yet in 'https://a'; write "
+            "http://host:port[/prefix], host:port or unix:/path");
+}
+
+TEST(ConfigTest, TheDemoOpensLoopbackOnlyAndFlagsStillMoveIt) {
+  const Config demo = Build({.demo = true, .file_text = {}, .file_name = {}, .overrides = {}});
+  ASSERT_EQ(demo.proxy.listeners.size(), 1U);
+  EXPECT_EQ(demo.proxy.listeners[0].address, "127.0.0.1:3000");
+  EXPECT_EQ(demo.control.address, "127.0.0.1:3001");
+  EXPECT_EQ(demo.admin.address, "127.0.0.1:3002");
+  const Config moved = Build({.demo = true,
+                              .file_text = {},
+                              .file_name = {},
+                              .overrides = {{"--listen", "listeners", {"127.0.0.1:0"}},
+                                            {"--control", "control.address", {"127.0.0.1:0"}}}});
+  ASSERT_EQ(moved.proxy.listeners.size(), 1U);
+  EXPECT_EQ(moved.proxy.listeners[0].address, "127.0.0.1:0");
+  EXPECT_EQ(moved.control.address, "127.0.0.1:0");
+}
+
+}  // namespace
+}  // namespace remora::server

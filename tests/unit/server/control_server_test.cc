@@ -1,0 +1,363 @@
+// The control API over its real socket: the RPCs, health, reflection, and floods.
+#include "server/control/control_server.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "proxy/base/socket_address.h"
+#include "remora/v1/control.grpc.pb.h"
+#include "server/control/control_service.h"
+
+namespace remora::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+class NoEvents final : public proxy::BackendEvents {
+ public:
+  void OnDrained(const proxy::Backend&) override {}
+  void OnConnectFailed(const proxy::Backend&) override {}
+};
+
+class ControlServerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "remora-control-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    auto server = ControlServer::Open("unix:" + directory_ + "/control.sock", false);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    ASSERT_TRUE(server_->Start(service_).ok());
+    stub_ = v1::Control::NewStub(Channel());
+  }
+  void TearDown() override {
+    server_->Stop(milliseconds(1000));
+    std::filesystem::remove_all(directory_);
+  }
+
+  std::shared_ptr<grpc::Channel> Channel() const {
+    return grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
+  }
+
+  struct Context : grpc::ClientContext {
+    Context() { set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10)); }
+  };
+
+  grpc::Status Add(const std::string& url, v1::AddServerResponse* response = nullptr,
+                   std::uint32_t weight = 0, const std::string& id = {}) {
+    Context context;
+    v1::AddServerRequest request;
+    request.set_id(id);
+    request.mutable_spec()->set_url(url);
+    request.mutable_spec()->set_weight(weight);
+    v1::AddServerResponse ignored;
+    return stub_->AddServer(&context, request, response == nullptr ? &ignored : response);
+  }
+
+  grpc::Status Remove(const v1::RemoveServerRequest& request,
+                      v1::RemoveServerResponse* response = nullptr) {
+    Context context;
+    v1::RemoveServerResponse ignored;
+    return stub_->RemoveServer(&context, request, response == nullptr ? &ignored : response);
+  }
+
+  static std::string ReasonIn(const grpc::Status& status) {
+    google::rpc::Status details;
+    google::rpc::ErrorInfo info;
+    if (!details.ParseFromString(status.error_details()) || details.details_size() == 0 ||
+        !details.details(0).UnpackTo(&info)) {
+      return "no ErrorInfo";
+    }
+    return info.reason();
+  }
+
+  // Sends serialised messages to a method that we have no stub for; the last answer comes back.
+  static grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                           const std::vector<std::string>& requests, std::string* answer) {
+    Context context;
+    grpc::CompletionQueue queue;
+    grpc::GenericStub stub(channel);
+    auto stream = stub.PrepareCall(&context, method, &queue);
+    void* tag = nullptr;
+    bool ok = false;
+    const auto done = [&] { return queue.Next(&tag, &ok) && ok; };
+    stream->StartCall(nullptr);
+    done();
+    for (const std::string& request : requests) {
+      const grpc::Slice slice(request);
+      stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+      if (!done()) break;
+      grpc::ByteBuffer buffer;
+      stream->Read(&buffer, nullptr);
+      if (!done()) break;
+      std::vector<grpc::Slice> slices;
+      buffer.Dump(&slices);
+      answer->clear();
+      for (const grpc::Slice& part : slices) answer->append(part.begin(), part.end());
+    }
+    grpc::Status status;
+    stream->WritesDone(nullptr);
+    done();
+    stream->Finish(&status, nullptr);
+    done();
+    return status;
+  }
+
+  std::string directory_;
+  NoEvents events_;
+  proxy::Registry registry_{{"default", "api"}, &events_};
+  Readiness readiness_;
+  ControlService service_{registry_, readiness_, "1.2.3"};
+  std::unique_ptr<ControlServer> server_;
+  std::unique_ptr<v1::Control::Stub> stub_;
+};
+
+TEST_F(ControlServerTest, AddingTheSameServerTwiceIsOneServer) {
+  v1::AddServerResponse first;
+  ASSERT_TRUE(Add("http://127.0.0.1:9001", &first).ok());
+  EXPECT_TRUE(first.created());
+  EXPECT_EQ(first.server().id(), "127-0-0-1-9001");
+  EXPECT_EQ(first.server().pool(), "default");
+  EXPECT_EQ(first.server().owner(), "api");
+  EXPECT_EQ(first.server().spec().weight(), 1U);
+  EXPECT_EQ(first.server().status().state(), v1::ServerStatus::WARMING);
+  v1::AddServerResponse second;
+  ASSERT_TRUE(Add("http://127.0.0.1:9001", &second, 1).ok());
+  EXPECT_FALSE(second.created());
+  EXPECT_EQ(second.server().uid(), first.server().uid());
+}
+
+TEST_F(ControlServerTest, TheSameIdWithAnotherSpecAlreadyExists) {
+  ASSERT_TRUE(Add("http://127.0.0.1:9001").ok());
+  const grpc::Status status = Add("http://127.0.0.1:9001", nullptr, 2);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(ReasonIn(status), "SERVER_ALREADY_EXISTS");
+}
+
+TEST_F(ControlServerTest, EveryFieldAtFaultIsNamed) {
+  const grpc::Status status = Add("https://a", nullptr, 1001, "NO");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  ASSERT_EQ(details.details_size(), 2);
+  google::rpc::BadRequest bad_request;
+  ASSERT_TRUE(details.details(1).UnpackTo(&bad_request));
+  ASSERT_EQ(bad_request.field_violations_size(), 3);
+  EXPECT_EQ(bad_request.field_violations(0).field(), "spec.weight");
+  EXPECT_EQ(bad_request.field_violations(1).field(), "spec.url");
+  EXPECT_EQ(bad_request.field_violations(2).field(), "id");
+}
+
+TEST_F(ControlServerTest, ARemovedServerIsGoneAndASecondRemovalSaysSo) {
+  ASSERT_TRUE(Add("http://127.0.0.1:9001").ok());
+  v1::RemoveServerRequest request;
+  request.set_id("127-0-0-1-9001");
+  v1::RemoveServerResponse response;
+  ASSERT_TRUE(Remove(request, &response).ok());
+  EXPECT_EQ(response.server().status().state(), v1::ServerStatus::DRAINING);
+  const grpc::Status again = Remove(request);
+  EXPECT_EQ(again.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ReasonIn(again), "SERVER_NOT_FOUND");
+  request.set_allow_missing(true);
+  EXPECT_TRUE(Remove(request, &response).ok());
+  EXPECT_FALSE(response.has_server());
+}
+
+TEST_F(ControlServerTest, APoolThatIsNotThereStaysAnErrorWithAllowMissing) {
+  v1::RemoveServerRequest request;
+  request.set_pool("nope");
+  request.set_id("x");
+  request.set_allow_missing(true);
+  EXPECT_EQ(ReasonIn(Remove(request)), "POOL_NOT_FOUND");
+}
+
+TEST_F(ControlServerTest, ARemovalNeedsAnIdAndADrainTimeoutInRange) {
+  v1::RemoveServerRequest request;
+  EXPECT_EQ(Remove(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_id("x");
+  request.mutable_drain_timeout()->set_seconds(3601);
+  const grpc::Status status = Remove(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("drain_timeout"), std::string::npos);
+}
+
+TEST_F(ControlServerTest, PagesTogetherAreTheWholeListInOrder) {
+  for (int i = 1; i <= 5; ++i) ASSERT_TRUE(Add("http://127.0.0.1:900" + std::to_string(i)).ok());
+  std::vector<std::string> ids;
+  v1::ListServersRequest request;
+  request.set_page_size(2);
+  int pages = 0;
+  do {
+    Context context;
+    v1::ListServersResponse response;
+    ASSERT_TRUE(stub_->ListServers(&context, request, &response).ok());
+    for (const v1::Server& server : response.servers()) ids.push_back(server.id());
+    EXPECT_GT(response.revision(), 0U);
+    request.set_page_token(response.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_EQ(pages, 3);
+  EXPECT_EQ(ids, (std::vector<std::string>{"127-0-0-1-9001", "127-0-0-1-9002", "127-0-0-1-9003",
+                                           "127-0-0-1-9004", "127-0-0-1-9005"}));
+}
+
+TEST_F(ControlServerTest, APageIsNeverTooLargeForAClientWithDefaults) {
+  std::map<std::string, std::string> labels;
+  for (int i = 0; i < 64; ++i)
+    labels[std::string(60, 'k') + std::to_string(i)] = std::string(256, 'v');
+  for (int i = 0; i < 400; ++i) {
+    const auto added =
+        registry_.Add("", "s" + std::to_string(i),
+                      {.url = "a:1", .weight = 1, .max_active = 0, .labels = labels}, "api");
+    ASSERT_TRUE(added.ok()) << added.status();
+  }
+  v1::ListServersRequest request;
+  request.set_page_size(1000);
+  std::size_t seen = 0;
+  do {
+    Context context;
+    v1::ListServersResponse response;
+    const grpc::Status status = stub_->ListServers(&context, request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    seen += static_cast<std::size_t>(response.servers_size());
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(seen, 400U);
+}
+
+TEST_F(ControlServerTest, ABadPageTokenIsAnsweredWithItsReason) {
+  Context context;
+  v1::ListServersRequest request;
+  request.set_page_token("bogus");
+  v1::ListServersResponse response;
+  const grpc::Status status = stub_->ListServers(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(ReasonIn(status), "PAGE_TOKEN_INVALID");
+}
+
+TEST_F(ControlServerTest, AServerIsFoundByItsId) {
+  ASSERT_TRUE(Add("http://127.0.0.1:9001", nullptr, 0, "one").ok());
+  v1::GetServerRequest request;
+  request.set_id("one");
+  Context context;
+  v1::Server server;
+  ASSERT_TRUE(stub_->GetServer(&context, request, &server).ok());
+  EXPECT_EQ(server.spec().url(), "http://127.0.0.1:9001");
+  request.set_id("two");
+  Context other;
+  EXPECT_EQ(stub_->GetServer(&other, request, &server).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+v1::HealthResponse HealthOf(v1::Control::Stub& stub) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  v1::HealthResponse response;
+  const grpc::Status status = stub.Health(&context, {}, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response;
+}
+
+TEST_F(ControlServerTest, HealthTellsReadinessWithReasonsAndTotals) {
+  ASSERT_TRUE(Add("http://127.0.0.1:9001").ok());
+  v1::HealthResponse health = HealthOf(*stub_);
+  EXPECT_FALSE(health.ready());
+  EXPECT_EQ(health.reasons_size(), 2);
+  EXPECT_EQ(health.version(), "1.2.3");
+  ASSERT_EQ(health.pools_size(), 2);
+  EXPECT_EQ(health.pools(0).pool(), "default");
+  EXPECT_EQ(health.pools(0).total(), 1U);
+  EXPECT_EQ(health.pools(0).warming(), 1U);
+  readiness_.ListenersBound();
+  readiness_.RegistryFilled();
+  EXPECT_TRUE(HealthOf(*stub_).ready());
+  readiness_.BeginDrain();
+  health = HealthOf(*stub_);
+  EXPECT_FALSE(health.ready());
+  ASSERT_EQ(health.reasons_size(), 1);
+  EXPECT_EQ(health.reasons(0), "draining");
+}
+
+// grpc.health.v1.HealthCheckRequest{service = 1} and HealthCheckResponse{status = 1}.
+TEST_F(ControlServerTest, TheStandardHealthServiceFollowsServing) {
+  const std::string method = "/grpc.health.v1.Health/Check";
+  const std::string ours = "\x0a\x11remora.v1.Control";
+  const std::string kServing = "\x08\x01";
+  const std::string kNotServing = "\x08\x02";
+  std::string answer;
+  EXPECT_TRUE(Call(Channel(), method, {""}, &answer).ok());
+  EXPECT_EQ(answer, kNotServing);
+  server_->SetServing();
+  EXPECT_TRUE(Call(Channel(), method, {""}, &answer).ok());
+  EXPECT_EQ(answer, kServing);
+  EXPECT_TRUE(Call(Channel(), method, {ours}, &answer).ok());
+  EXPECT_EQ(answer, kServing);
+  EXPECT_EQ(Call(Channel(), method, {"\x0a\x01x"}, &answer).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  server_->SetNotServing();
+  EXPECT_TRUE(Call(Channel(), method, {ours}, &answer).ok());
+  EXPECT_EQ(answer, kNotServing);
+}
+
+TEST_F(ControlServerTest, ReflectionAnswersInBothVersions) {
+  const std::string list_services = "\x3a\x01*";  // ServerReflectionRequest{list_services = 7}
+  for (const std::string version : {"v1alpha", "v1"}) {
+    std::string answer;
+    const grpc::Status status =
+        Call(Channel(), "/grpc.reflection." + version + ".ServerReflection/ServerReflectionInfo",
+             {list_services, list_services}, &answer);
+    EXPECT_TRUE(status.ok()) << version << ": " << status.error_message();
+    EXPECT_NE(answer.find("remora.v1.Control"), std::string::npos) << version;
+  }
+}
+
+TEST_F(ControlServerTest, AMethodThatIsNotThereIsUnimplemented) {
+  std::string answer;
+  EXPECT_EQ(Call(Channel(), "/remora.v1.Control/Nope", {""}, &answer).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST_F(ControlServerTest, ARequestOverTheLimitIsRefused) {
+  const grpc::Status status = Add("http://a:1/" + std::string(70'000, 'x'));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(ControlServerTest, AFloodOfIdleConnectionsIsCappedAndHealthAnswersAfterIt) {
+  const auto address =
+      proxy::SocketAddress::FromUnixPath(server_->address().substr(std::string("unix:").size()));
+  ASSERT_TRUE(Add("http://127.0.0.1:9000").ok());  // connects
+  {
+    std::vector<UniqueFd> flood;
+    for (std::size_t i = 0; i < 3 * ControlServer::kMaxConnections; ++i) {
+      UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      ASSERT_TRUE(fd);
+      ASSERT_EQ(connect(fd.get(), address->data(), address->size()), 0);
+      flood.push_back(std::move(fd));
+    }
+    // Those that were there before are still served.
+    ASSERT_TRUE(Add("http://127.0.0.1:9001").ok());
+  }
+  // A client of its own: a channel shares nothing with that of the stub.
+  grpc::ChannelArguments own;
+  own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  const auto stub = v1::Control::NewStub(
+      grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), own));
+  Context context;
+  context.set_wait_for_ready(true);
+  v1::HealthResponse response;
+  const grpc::Status status = stub->Health(&context, {}, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+}  // namespace
+}  // namespace remora::server
