@@ -17,7 +17,7 @@ class Http1Exchange final : public Exchange {
     std::string_view client_ip;
     std::string_view request_id;
     HttpDateCache* date;
-    const bool* draining;   // read when the head of the answer is written
+    const bool* draining;  // read when the head of the answer is written
     const PoolSettings* settings;
   };
   // `channel`, `request` and what `facts` points to outlive the exchange. The body follows in

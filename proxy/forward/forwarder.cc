@@ -114,9 +114,8 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   progress.reused = false;
   progress.record.server = backend.id();
   ++progress.record.attempts;
-  const bool repeatable = exchange.request().is_idempotent() && progress.first.end;
-  auto connection = co_await connections_.Acquire(
-      backend, settings_, {.fresh = progress.fresh_only, .check = !repeatable});
+  auto connection =
+      co_await connections_.Acquire(backend, settings_, {.fresh = progress.fresh_only});
   if (!connection) co_return std::unexpected(connection.error());
   co_return co_await Run(exchange, **connection, backend, progress);
 }

@@ -27,7 +27,7 @@ struct HealthChecker::Watched {
   }
 
   const std::shared_ptr<Backend> backend;
-  const HealthCheckSettings& settings;
+  const HealthCheckSettings settings;  // a copy: a probe under way outlives Stop and the pools
   HealthState state;
   net::Timer timer;
   std::minstd_rand random;

@@ -266,14 +266,18 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
   const Common common = ApplyCommonRules(head.fields);
   head.keep_alive = head.minor_version == 1 ? !common.close : common.keep_alive && !common.close;
   if (auto result = FrameResponse(request, common, head); !result) return result;
+  bool upgraded = false;
   for (Field& field : head.fields) {
     if (field.id == FieldId::kDate) head.has_date = true;
     if (field.id == FieldId::kXRequestId) field.drop = true;  // ours is echoed
-    if (head.status == 101 && field.id == FieldId::kUpgrade &&
-        !EqualsIgnoreCase(field.value, "websocket")) {
-      return BadResponse("101 to another protocol than asked for");
+    if (head.status == 101 && field.id == FieldId::kUpgrade) {
+      if (!EqualsIgnoreCase(field.value, "websocket")) {
+        return BadResponse("101 to another protocol than asked for");
+      }
+      upgraded = true;
     }
   }
+  if (head.status == 101 && !upgraded) return BadResponse("101 without Upgrade");
   return {};
 }
 

@@ -59,7 +59,10 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend, const Acquire
     idle.pop_back();
     --idle_count_;
     if (opened.generation != backend.addresses_generation()) continue;
-    if (!options.check || opened.connection->Usable()) return opened;
+    // One system call for each request: bytes that came while it was idle would be taken for the
+    // answer, whatever the method (RFC 9112 section 9.2), and what can't be repeated must not meet
+    // a connection that is known to be closed.
+    if (opened.connection->Usable()) return opened;
   }
   return std::nullopt;
 }

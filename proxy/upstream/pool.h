@@ -22,9 +22,6 @@ namespace remora::proxy::upstream {
 
 struct AcquireOptions {
   bool fresh = false;  // do not reuse: this request has met a stale connection already
-  // Look at an idle connection (one system call) before it is used: the request can't be repeated
-  // if it turns out to be stale.
-  bool check = false;
 };
 
 class Pool {

@@ -183,6 +183,12 @@ TEST(ResponseRulesTest, AnUpgradeToAnotherProtocolIsRefused) {
       AcceptResponse(WebsocketRequest(), With("Upgrade: h2c\r\nConnection: Upgrade\r\n", start)));
 }
 
+// Bug: it became a tunnel, although RFC 9110 section 7.8 requires Upgrade in a 101.
+TEST(ResponseRulesTest, AnUpgradeThatDoesNotSayToWhatIsRefused) {
+  const std::string_view start = "HTTP/1.1 101 Switching Protocols";
+  EXPECT_FALSE(AcceptResponse(WebsocketRequest(), With("Connection: Upgrade\r\n", start)));
+}
+
 TEST(ResponseRulesTest, TrailersThatFrameRouteOrAuthenticateMayNotPass) {
   for (const std::string_view name : {"Content-Length",
                                       "transfer-encoding",

@@ -1,0 +1,241 @@
+// Each limit is kept, is told to the client, and leaves nothing behind.
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "tests/support/fake_backend.h"
+#include "tests/support/running_proxy.h"
+
+namespace remora::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::FakeBackend;
+using testing::Message;
+using testing::Peer;
+using testing::ReadEnd;
+using testing::RunningProxy;
+using ::testing::StartsWith;
+using testing::TestSettings;
+
+constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n";
+
+std::string PostHead(std::string_view fields) {
+  return "POST / HTTP/1.1\r\nHost: h\r\n" + std::string(fields) + "\r\n";
+}
+
+// A listener whose queue is full: it takes no more connections and refuses none.
+class FullListener {
+ public:
+  FullListener() {
+    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(fd_, generic, size), 0);
+    EXPECT_EQ(listen(fd_, 0), 0);
+    EXPECT_EQ(getsockname(fd_, generic, &size), 0);
+    port_ = ntohs(address.sin_port);
+    // A backlog of 0 holds one.
+    waiting_ = Peer::Connect(port_);
+  }
+  ~FullListener() { close(fd_); }
+  FullListener(const FullListener&) = delete;
+  FullListener& operator=(const FullListener&) = delete;
+
+  std::uint16_t port() const { return port_; }
+
+ private:
+  int fd_ = -1;
+  std::uint16_t port_ = 0;
+  Peer waiting_{-1};
+};
+
+FakeBackend::Script ReadAll() {
+  return [](Peer& peer, FakeBackend& self) {
+    Message request = peer.ReadRequest();
+    self.Record(request);
+    if (request.complete) peer.Send(FakeBackend::Ok());
+    peer.ReadToEnd();
+  };
+}
+
+ProxySettings WithBodyLimit(std::uint64_t bytes) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.body_bytes = bytes;
+  return settings;
+}
+
+void ExpectRefused(const Message& answer, unsigned status, std::string_view reason) {
+  EXPECT_EQ(answer.status(), status);
+  EXPECT_EQ(answer.Field("Connection"), "close");
+  EXPECT_THAT(answer.body, StartsWith("{\"reason\":\"" + std::string(reason) + "\""));
+}
+
+TEST(LimitsTest, ALengthAboveTheLimitIs413AndReachesNoBackend) {
+  FakeBackend backend(ReadAll());
+  RunningProxy proxy(WithBodyLimit(1000));
+  proxy.AddActive("s1", backend);
+  ExpectRefused(proxy.Ask(PostHead("Content-Length: 1001\r\n")), 413, "request_too_large");
+  EXPECT_EQ(backend.connections(), 0u);
+  EXPECT_EQ(proxy.Ask(PostHead("Content-Length: 1000\r\n") + std::string(1000, 'x')).status(),
+            200u);
+}
+
+TEST(LimitsTest, ChunksThatGrowAboveTheLimitAre413AndTheBackendSeesNoWholeRequest) {
+  FakeBackend backend(ReadAll());
+  RunningProxy proxy(WithBodyLimit(1000));
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send(PostHead("Transfer-Encoding: chunked\r\n"));
+  ASSERT_TRUE(proxy.WaitForActive("s1", 1));
+  const std::string chunk = "190\r\n" + std::string(400, 'x') + "\r\n";
+  client.Send(chunk + chunk + chunk);
+  ExpectRefused(client.ReadResponse(), 413, "request_too_large");
+  ASSERT_TRUE(backend.WaitForRequests(1));
+  EXPECT_FALSE(backend.requests()[0].complete);
+  EXPECT_TRUE(proxy.WaitForActive("s1", 0));
+}
+
+TEST(LimitsTest, HeadsThatAreTooLargeAre431Or414) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.head_bytes = 4096;
+  settings.pools[0].limits.head_fields = 20;
+  FakeBackend backend(ReadAll());
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  ExpectRefused(proxy.Ask(PostHead("X: " + std::string(5000, 'x') + "\r\n")), 431,
+                "headers_too_large");
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += "a: b\r\n";
+  ExpectRefused(proxy.Ask(PostHead(many)), 431, "headers_too_large");
+  ExpectRefused(proxy.Ask("GET /" + std::string(5000, 'x')), 414, "uri_too_long");
+  EXPECT_EQ(backend.connections(), 0u);
+}
+
+TEST(LimitsTest, AHeadOfTheFullSizePasses) {
+  FakeBackend backend(FakeBackend::Serve(
+      [](const Message& request) { return FakeBackend::Ok(request.Field("X").value_or("")); }));
+  RunningProxy proxy;
+  proxy.AddActive("s1", backend);
+  const std::string value(60'000, 'x');
+  EXPECT_EQ(proxy.Ask("GET / HTTP/1.1\r\nHost: h\r\nX: " + value + "\r\n\r\n").body, value);
+}
+
+TEST(LimitsTest, AnAnswerWhoseHeadIsTooLargeIs502) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.head_bytes = 4096;
+  FakeBackend backend(FakeBackend::Serve(
+      FakeBackend::Always(FakeBackend::Ok("x", "X: " + std::string(5000, 'x') + "\r\n"))));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  EXPECT_EQ(proxy.Get().status(), 502u);
+}
+
+TEST(LimitsTest, AtTheConnectionLimitOthersWaitUntilOneHasGone) {
+  ProxySettings settings = TestSettings();
+  settings.max_connections = 2;
+  FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  std::vector<Peer> in;
+  for (int i = 0; i < 2; ++i) {
+    in.push_back(proxy.Connect());
+    in.back().Send(kGet);
+    EXPECT_EQ(in.back().ReadResponse().status(), 200u);
+  }
+  Peer waiting = proxy.Connect();
+  waiting.Send(kGet);
+  EXPECT_EQ(waiting.ReadMore(milliseconds(300)), ReadEnd::kTimeout);
+  EXPECT_EQ(proxy.proxy().connections(), 2u);
+  in.pop_back();
+  EXPECT_EQ(waiting.ReadResponse().status(), 200u);
+  EXPECT_EQ(proxy.proxy().connections(), 2u);
+}
+
+TEST(LimitsTest, AHeadThatDoesNotComeInTimeIs408HoweverItDribbles) {
+  ProxySettings settings = TestSettings();
+  settings.listeners[0].request_head_timeout = milliseconds(300);
+  RunningProxy proxy(settings);
+  Peer silent = proxy.Connect();
+  silent.Send("GET / HTTP/1.1\r\n");
+  Peer dribbling = proxy.Connect();
+  dribbling.Send("GET / HTTP/1.1\r\nX: ");
+  while (dribbling.ReadMore(milliseconds(50)) == ReadEnd::kTimeout) {
+    if (!dribbling.Send("x")) break;
+  }
+  ExpectRefused(dribbling.ReadResponse(), 408, "request_timeout");
+  ExpectRefused(silent.ReadResponse(), 408, "request_timeout");
+}
+
+TEST(LimitsTest, ABodyThatStopsComingIs408AndTheBackendIsLetGo) {
+  FakeBackend backend(ReadAll());
+  ProxySettings settings = TestSettings();
+  settings.pools[0].timeouts.idle = milliseconds(300);
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send(PostHead("Content-Length: 10\r\n") + "half");
+  ExpectRefused(client.ReadResponse(), 408, "request_timeout");
+  ASSERT_TRUE(backend.WaitForRequests(1));
+  EXPECT_FALSE(backend.requests()[0].complete);
+  EXPECT_TRUE(proxy.WaitForActive("s1", 0));
+}
+
+TEST(LimitsTest, AnAnswerThatStopsComingIsCutAndTheClientNotices) {
+  FakeBackend backend([](Peer& peer, FakeBackend&) {
+    peer.ReadRequest();
+    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    peer.ReadToEnd();
+  });
+  ProxySettings settings = TestSettings();
+  settings.pools[0].timeouts.idle = milliseconds(300);
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  const Message answer = proxy.Get();
+  EXPECT_FALSE(answer.complete);
+  EXPECT_NE(answer.end, ReadEnd::kTimeout);
+  EXPECT_TRUE(backend.WaitForOpen(0));
+}
+
+TEST(LimitsTest, AClientThatReadsNothingIsLetGoAfterTheIdleTime) {
+  FakeBackend backend([](Peer& peer, FakeBackend&) {
+    peer.ReadRequest();
+    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    const std::string block(100'000, 'x');
+    while (peer.Send(block)) {
+    }
+  });
+  ProxySettings settings = TestSettings();
+  settings.pools[0].timeouts.idle = milliseconds(300);
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send(kGet);
+  EXPECT_TRUE(proxy.WaitForActive("s1", 1));
+  EXPECT_TRUE(proxy.WaitForActive("s1", 0));
+  EXPECT_TRUE(backend.WaitForOpen(0));
+}
+
+TEST(LimitsTest, AConnectThatIsNotAnsweredIs504) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].timeouts.connect = milliseconds(200);
+  RunningProxy proxy(settings);
+  const FullListener full;
+  proxy.AddActive("s1", "http://127.0.0.1:" + std::to_string(full.port()), {});
+  const Message answer = proxy.Get();
+  EXPECT_EQ(answer.status(), 504u);
+  EXPECT_THAT(answer.body, StartsWith("{\"reason\":\"connect_timeout\""));
+}
+
+}  // namespace
+}  // namespace remora::proxy
