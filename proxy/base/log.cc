@@ -1,29 +1,28 @@
 #include "proxy/base/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <ctime>
-#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
 
 namespace remora::log {
 namespace {
 
+// What poll(2) promises for a pipe: so much can be written without blocking (PIPE_BUF).
+constexpr std::size_t kMaxLine = 4096;
+
 struct State {
   std::atomic<Level> level = Level::kInfo;
   std::atomic<bool> json = false;
-  // spdlog brings the locked sink; the line is built here, as its JSON would not be escaped.
-  std::shared_ptr<spdlog::logger> logger = MakeLogger();
-
-  static std::shared_ptr<spdlog::logger> MakeLogger() {
-    auto logger = std::make_shared<spdlog::logger>(
-        "remora", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    logger->set_pattern("%v");
-    logger->set_level(spdlog::level::trace);
-    return logger;
-  }
+  absl::Mutex mu;
+  std::uint64_t dropped ABSL_GUARDED_BY(mu) = 0;
 };
 
 State& GetState() {
@@ -31,7 +30,7 @@ State& GetState() {
   return state;
 }
 
-std::string_view Name(Level level) {
+const char* Name(Level level) {
   switch (level) {
     case Level::kDebug:
       return "debug";
@@ -51,30 +50,43 @@ std::string Timestamp() {
   clock_gettime(CLOCK_REALTIME, &now);
   tm utc{};
   gmtime_r(&now.tv_sec, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
-                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                     now.tv_nsec / 1'000'000);
+  return absl::StrFormat("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
+                         utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1'000'000);
 }
 
 std::string JsonLine(Level level, std::string_view message, Fields fields) {
-  std::string line = fmt::format(R"({{"ts":"{}","level":"{}","msg":"{}")", Timestamp(), Name(level),
-                                 JsonEscape(message));
+  std::string line = absl::StrFormat(R"({"ts":"%s","level":"%s","msg":"%s")", Timestamp(),
+                                     Name(level), JsonEscape(message));
   for (const Field& field : fields) {
-    line += fmt::format(R"(,"{}":"{}")", field.key, JsonEscape(field.value));
+    line += absl::StrFormat(R"(,"%s":"%s")", field.key, JsonEscape(field.value));
   }
-  return line + "}";
+  return line + "}\n";
 }
 
 std::string TextLine(Level level, std::string_view message, Fields fields) {
-  std::string line = fmt::format("{} {:<5} {}", Timestamp(), Name(level), JsonEscape(message));
+  std::string line = absl::StrFormat("%s %-5s %s", Timestamp(), Name(level), JsonEscape(message));
   for (const Field& field : fields) {
     const bool plain =
         !field.value.empty() && field.value.find_first_of(" \"=") == std::string::npos;
-    const std::string value = JsonEscape(field.value);
-    line += plain ? fmt::format(" {}={}", field.key, value)
-                  : fmt::format(" {}=\"{}\"", field.key, value);
+    const char* quote = plain ? "" : "\"";
+    line += absl::StrFormat(" %s=%s%s%s", field.key, quote, JsonEscape(field.value), quote);
   }
-  return line;
+  return line + "\n";
+}
+
+std::string MakeLine(Level level, std::string_view message, Fields fields) {
+  std::string line =
+      GetState().json ? JsonLine(level, message, fields) : TextLine(level, message, fields);
+  if (line.size() <= kMaxLine) return line;
+  // Cut where it is still a line of its format: without its fields, with as much of the message.
+  return MakeLine(level, message.substr(0, std::min<std::size_t>(message.size(), 500)), {});
+}
+
+// False if it would have to wait for the reader.
+bool WriteNow(const std::string& line) {
+  pollfd stderr_fd{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&stderr_fd, 1, 0) != 1 || (stderr_fd.revents & POLLOUT) == 0) return false;
+  return write(STDERR_FILENO, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
 }  // namespace
@@ -90,9 +102,15 @@ bool Enabled(Level level) { return level >= GetState().level; }
 void Write(Level level, std::string_view message, Fields fields) {
   if (!Enabled(level)) return;
   State& state = GetState();
-  state.logger->info(state.json ? JsonLine(level, message, fields)
-                                : TextLine(level, message, fields));
-  state.logger->flush();
+  const std::string line = MakeLine(level, message, fields);
+  absl::MutexLock lock(&state.mu);
+  if (state.dropped != 0) {
+    const Field count("lines", state.dropped);
+    if (WriteNow(MakeLine(Level::kWarn, "log lines were dropped: nobody read them", {count}))) {
+      state.dropped = 0;
+    }
+  }
+  if (state.dropped != 0 || !WriteNow(line)) ++state.dropped;
 }
 
 std::string JsonEscape(std::string_view value) {
@@ -104,7 +122,7 @@ std::string JsonEscape(std::string_view value) {
       escaped += '\\';
       escaped += c;
     } else if (byte < 0x20 || byte == 0x7f) {
-      escaped += fmt::format("\\u{:04x}", byte);
+      escaped += absl::StrFormat("\\u%04x", byte);
     } else {
       escaped += c;
     }

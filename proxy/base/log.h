@@ -1,13 +1,17 @@
 // The process's own log: one line an event, to stderr (access logs are something else).
 //
-// Thread-safe. Init may be called again (tests); before it, lines go to stderr at `info`, as text.
-// Values are escaped, so that nothing a peer sends can forge a line or colour a terminal.
+// Thread-safe, and never waits: a line that the reader of stderr leaves no room for is dropped and
+// counted, as a full pipe must not stop probes, RPCs or a shutdown. (Logging libraries block there,
+// or need a thread that blocks at the end; this is why none is used.)
+// Init may be called again (tests); before it, lines go to stderr at `info`, as text. Values are
+// escaped, so that nothing a peer sends can forge a line or colour a terminal. A line has at most
+// 4096 bytes; a longer one loses its fields.
 #pragma once
 
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <type_traits>
 
 namespace remora::log {
 

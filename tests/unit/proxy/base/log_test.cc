@@ -1,6 +1,8 @@
 #include "proxy/base/log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -104,6 +106,57 @@ TEST_F(LogTest, DebugIsOffUnlessAskedFor) {
   EXPECT_FALSE(Enabled(Level::kDebug));
   Init(Level::kDebug, Format::kText);
   EXPECT_TRUE(Enabled(Level::kDebug));
+}
+
+// Puts a pipe in the place of stderr and takes it back.
+class PipeAsStderr {
+ public:
+  PipeAsStderr() : saved_(dup(STDERR_FILENO)) {
+    EXPECT_EQ(pipe2(ends_, O_NONBLOCK), 0);
+    EXPECT_EQ(dup2(ends_[1], STDERR_FILENO), STDERR_FILENO);
+    // As a process finds its stderr: blocking.
+    EXPECT_EQ(fcntl(STDERR_FILENO, F_SETFL, O_WRONLY), 0);
+  }
+  ~PipeAsStderr() {
+    dup2(saved_, STDERR_FILENO);
+    for (const int fd : {saved_, ends_[0], ends_[1]}) close(fd);
+  }
+  std::string ReadAll() {
+    std::string all;
+    char buffer[4096];
+    for (ssize_t bytes = 0; (bytes = read(ends_[0], buffer, sizeof(buffer))) > 0;) {
+      all.append(buffer, static_cast<std::size_t>(bytes));
+    }
+    return all;
+  }
+
+ private:
+  int saved_;
+  int ends_[2] = {-1, -1};
+};
+
+// A stalled reader once froze RPCs and made SIGTERM useless.
+TEST_F(LogTest, AFullPipeStopsNobodyAndWhatWasLostIsCounted) {
+  Init(Level::kInfo, Format::kJson);
+  PipeAsStderr pipe;
+  constexpr int kLines = 5000;  // far more than a pipe holds
+  for (int i = 0; i < kLines; ++i) Info("line", {{"number", i}});
+  const std::string before = pipe.ReadAll();
+  const auto written = std::count(before.begin(), before.end(), '\n');
+  EXPECT_LT(written, kLines);
+  EXPECT_TRUE(before.ends_with("}\n")) << "a line was cut";
+  Info("after");
+  const std::string after = pipe.ReadAll();
+  EXPECT_NE(after.find("\"lines\":\"" + std::to_string(kLines - written) + "\""), std::string::npos)
+      << after;
+  EXPECT_NE(after.find("\"msg\":\"after\""), std::string::npos) << after;
+}
+
+TEST_F(LogTest, ALineThatIsTooLongLosesItsFieldsAndStaysALine) {
+  Init(Level::kInfo, Format::kJson);
+  const std::string line = Captured([] { Info("long", {{"value", std::string(10000, 'x')}}); });
+  EXPECT_LE(line.size(), 4096U);
+  EXPECT_TRUE(line.ends_with("\"msg\":\"long\"}\n")) << line;
 }
 
 }  // namespace
