@@ -1,11 +1,11 @@
 #include "cli/address.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <system_error>
 #include <vector>
 
@@ -24,31 +24,60 @@ bool IsPort(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() && port != 0;
 }
 
+// The sockets that are looked for, the likeliest to be meant first. A remorad of root is never in a
+// directory that others can make.
+std::vector<std::string> Candidates(const Environment& environment) {
+  std::vector<std::string> candidates;
+  if (environment.uid != 0) {
+    const auto& xdg = environment.xdg_runtime_dir;
+    if (xdg && xdg->starts_with('/')) candidates.push_back(*xdg + "/remora/control.sock");
+    candidates.push_back("/tmp/remora-" + std::to_string(environment.uid) + "/control.sock");
+  }
+  candidates.push_back("/run/remora/control.sock");
+  return candidates;
+}
+
+bool OwnedBy(const struct stat& info, uid_t uid) { return info.st_uid == uid || info.st_uid == 0; }
+
+bool OthersMayReplace(const struct stat& directory) {
+  return (directory.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (directory.st_mode & S_ISVTX) == 0;
+}
+
 }  // namespace
+
+SocketOwner LookAtSocket(const std::string& path, uid_t uid) {
+  struct stat socket{};
+  // What can't be looked at can't be called either, so it counts as absent.
+  if (::lstat(path.c_str(), &socket) != 0) return SocketOwner::kNobody;
+  const std::string directory = path.substr(0, path.rfind('/'));
+  struct stat entry{};  // of the directory itself, or of a link to it
+  struct stat target{};
+  const bool seen =
+      ::lstat(directory.c_str(), &entry) == 0 && ::stat(directory.c_str(), &target) == 0;
+  const bool ours = seen && S_ISSOCK(socket.st_mode) && OwnedBy(socket, uid) &&
+                    OwnedBy(entry, uid) && OwnedBy(target, uid) && !OthersMayReplace(target);
+  return ours ? SocketOwner::kTrusted : SocketOwner::kOther;
+}
 
 Environment Environment::OfThisProcess() {
   return {.remora_server = FromEnvironment("REMORA_SERVER"),
           .xdg_runtime_dir = FromEnvironment("XDG_RUNTIME_DIR"),
           .uid = ::getuid(),
-          .exists = [](const std::string& path) {
-            std::error_code ignored;  // a folder that can't be read counts as absent
-            return std::filesystem::exists(path, ignored);
-          }};
+          .look = [uid = ::getuid()](const std::string& path) { return LookAtSocket(path, uid); }};
 }
 
-std::string DefaultAddress(const Environment& environment) {
+std::expected<std::string, std::string> DefaultAddress(const Environment& environment) {
   if (environment.remora_server) return *environment.remora_server;
-  const std::string of_system = "/run/remora/control.sock";
-  std::string of_user = "/tmp/remora-" + std::to_string(environment.uid) + "/control.sock";
-  std::vector<std::string> candidates = {of_system};
-  if (environment.xdg_runtime_dir) {
-    candidates.push_back(*environment.xdg_runtime_dir + "/remora/control.sock");
-  }
-  candidates.push_back(std::move(of_user));
+  const std::vector<std::string> candidates = Candidates(environment);
+  std::string refused;
   for (const std::string& path : candidates) {
-    if (environment.exists(path)) return "unix:" + path;
+    const SocketOwner owner = environment.look(path);
+    if (owner == SocketOwner::kTrusted) return "unix:" + path;
+    if (owner == SocketOwner::kOther && refused.empty()) refused = path;
   }
-  return "unix:" + (environment.uid == 0 ? of_system : candidates[1]);
+  if (refused.empty()) return "unix:" + candidates.front();
+  return std::unexpected("the socket " + refused +
+                         " or its directory belongs to another user, or could be replaced by one");
 }
 
 std::optional<std::string> UnixPath(std::string_view address) {

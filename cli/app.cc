@@ -22,9 +22,9 @@ constexpr const char* kFooter = R"(Exit codes:
   69 unreachable     124 --timeout has passed                   130 interrupted
 
 The options that `remoractl --help` shows go with every command, before or after it. Data goes to
-stdout, everything else to stderr. Without --server and REMORA_SERVER the first socket that exists
-is called: /run/remora/control.sock, $XDG_RUNTIME_DIR/remora/control.sock or
-/tmp/remora-<uid>/control.sock.
+stdout, everything else to stderr. Without --server and REMORA_SERVER the first socket is called
+that you or root made: $XDG_RUNTIME_DIR/remora/control.sock, /tmp/remora-<uid>/control.sock or
+/run/remora/control.sock; root calls the last one.
 )";
 
 using Command = std::function<Outcome(const Context&)>;
@@ -179,6 +179,24 @@ std::optional<ExitCode> Parse(CLI::App& app, std::vector<std::string> arguments,
   }
 }
 
+// Connects and runs the command that the arguments name.
+ExitCode RunCommand(const Arguments& to, const Surroundings& surroundings) {
+  Outcome outcome;
+  auto client = surroundings.connect(to.global.server, to.global.timeout);
+  if (client) {
+    outcome = to.command({.client = **client,
+                          .options = to.global,
+                          .clock = surroundings.clock,
+                          .out = surroundings.out,
+                          .err = surroundings.err});
+  } else {
+    outcome = std::unexpected(std::move(client.error()));
+  }
+  if (outcome) return ExitCode::kOk;
+  surroundings.err << FailureText(outcome.error());
+  return outcome.error().exit;
+}
+
 }  // namespace
 
 ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& surroundings) {
@@ -195,21 +213,17 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
 
   to.global.output = to.output == "json" ? OutputFormat::kJson : OutputFormat::kTable;
   to.global.timeout = *ParseDuration(to.timeout);
-  if (to.global.server.empty()) to.global.server = DefaultAddress(surroundings.environment);
-  Outcome outcome;
-  auto client = surroundings.connect(to.global.server, to.global.timeout);
-  if (client) {
-    outcome = to.command({.client = **client,
-                          .options = to.global,
-                          .clock = surroundings.clock,
-                          .out = surroundings.out,
-                          .err = surroundings.err});
-  } else {
-    outcome = std::unexpected(std::move(client.error()));
+  if (to.global.server.empty()) {
+    auto address = DefaultAddress(surroundings.environment);
+    if (!address) {
+      surroundings.err << FailureText(
+          {.message = std::move(address.error()),
+           .hint = "if you trust it, name it with --server unix:/path or REMORA_SERVER"});
+      return ExitCode::kAuth;
+    }
+    to.global.server = *std::move(address);
   }
-  if (outcome) return ExitCode::kOk;
-  surroundings.err << FailureText(outcome.error());
-  return outcome.error().exit;
+  return RunCommand(to, surroundings);
 }
 
 }  // namespace remora::cli

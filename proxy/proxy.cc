@@ -10,6 +10,7 @@
 #include "proxy/base/log.h"
 #include "proxy/health/checker.h"
 #include "proxy/net/listener.h"
+#include "proxy/registry/change_listener.h"
 #include "proxy/upstream/resolver.h"
 #include "proxy/worker.h"
 
@@ -46,7 +47,8 @@ class Proxy::Impl final : public BackendEvents {
       : settings_(std::move(settings)),
         control_(control),
         registry_(PoolNames(settings_), this),
-        checker_(control, registry_, settings_.pools),
+        checker_(control, registry_, settings_.pools,
+                 [this](const std::string& uid) { resolver_.ResolveSoon(uid); }),
         resolver_(control, registry_, [this](const std::string& uid) { checker_.Recheck(uid); }),
         cut_timer_(control.executor()),
         deadline_(control.executor()) {
@@ -55,6 +57,7 @@ class Proxy::Impl final : public BackendEvents {
 
   ~Impl() override {
     if (subscription_ != 0) registry_.Unsubscribe(subscription_);
+    changes_.reset();
     checker_.Stop();
     resolver_.Stop();
     cut_timer_.cancel();
@@ -74,12 +77,13 @@ class Proxy::Impl final : public BackendEvents {
     for (const ListenerSettings& listener : settings_.listeners) {
       if (absl::Status status = OpenListener(listener); !status.ok()) return status;
     }
-    subscription_ = registry_.Subscribe([this, alive = std::weak_ptr<bool>(alive_)] {
+    // Workers are woken by each change; they look at the generation and do nothing twice.
+    subscription_ = registry_.Subscribe([this] {
       for (auto& worker : workers_) worker->OnChange();
-      control_.Post([this, alive] {
-        if (!alive.expired()) CutOverdue();
-      });
     });
+    changes_ = std::make_unique<ChangeListener>(
+        registry_, [this](std::function<void()> task) { control_.Post(std::move(task)); },
+        [this] { CutOverdue(); });
     resolver_.Start();
     checker_.Start();
     for (auto& worker : workers_) worker->Start();
@@ -139,7 +143,9 @@ class Proxy::Impl final : public BackendEvents {
 
   void OnConnectFailed(const Backend& backend) override {
     control_.Post([this, alive = std::weak_ptr<bool>(alive_), uid = backend.uid()] {
-      if (!alive.expired()) resolver_.ResolveSoon(uid);
+      if (alive.expired()) return;
+      resolver_.ResolveSoon(uid);
+      checker_.Recheck(uid);
     });
   }
 
@@ -168,6 +174,7 @@ class Proxy::Impl final : public BackendEvents {
     deadline_.cancel();
     checker_.Stop();
     resolver_.Stop();
+    changes_.reset();
     cut_timer_.cancel();
     registry_.Unsubscribe(std::exchange(subscription_, 0));
     for (auto& worker : workers_) worker->Join();
@@ -183,6 +190,7 @@ class Proxy::Impl final : public BackendEvents {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::string> addresses_;
   std::uint64_t subscription_ = 0;
+  std::unique_ptr<ChangeListener> changes_;
   net::Timer cut_timer_;
   net::Timer deadline_;
   std::size_t busy_workers_ = 0;

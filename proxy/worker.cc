@@ -65,16 +65,24 @@ absl::StatusOr<SocketAddress> Worker::OpenListener(const ListenerSettings& setti
 }
 
 void Worker::Start() {
+  // Each accept loop counts as one that has to end, as it may just be getting a connection.
+  open_ = listening_.size();
   for (auto& listening : listening_) {
-    net::Spawn(loop_, AcceptLoop(*listening), [](const std::exception_ptr& failure) {
+    net::Spawn(loop_, AcceptLoop(*listening), [this](const std::exception_ptr& failure) {
       if (failure) log::Error("a listener ended by an exception");
+      --open_;
+      ReportIfIdle();
     });
   }
   thread_ = std::thread([this] { loop_.Run(); });
 }
 
 void Worker::OnChange() {
-  loop_.Post([this] { Refresh(); });
+  if (change_pending_.exchange(true)) return;
+  loop_.Post([this] {
+    change_pending_ = false;
+    Refresh();
+  });
 }
 
 // Called before each pick (one atomic load when nothing changed) and when woken by a change, so
@@ -106,6 +114,7 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
       continue;
     }
     auto socket = co_await listening.listener->Accept();
+    if (socket && finishing_) Admit(listening, std::move(*socket));
     if (finishing_) co_return;
     if (!socket) {
       if (socket.error() == net::asio::error::connection_aborted) continue;

@@ -82,7 +82,8 @@ class Worker {
   ConnectionSet connections_;
   std::vector<std::unique_ptr<Forwarder>> forwarders_;  // by pool index
   std::vector<std::unique_ptr<Listening>> listening_;
-  std::uint64_t open_ = 0;  // client connections of this worker
+  std::uint64_t open_ = 0;  // client connections and accept loops that have not ended
+  std::atomic<bool> change_pending_ = false;
   bool finishing_ = false;
   std::function<void()> idle_;
   std::thread thread_;

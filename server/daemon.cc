@@ -187,7 +187,7 @@ class Daemon {
   }
 
   Config config_;
-  proxy::net::Loop loop_{proxy::net::Loop::Locking::kFull};
+  proxy::net::Loop loop_;
   Signals signals_;  // before anything that may start a thread
   proxy::Proxy proxy_;
   Readiness readiness_;

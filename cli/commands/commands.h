@@ -42,7 +42,7 @@ struct ServersRemoveOptions {
   std::string pool = {};
   std::optional<std::chrono::milliseconds> drain_timeout = {};  // unset: the server's default
   bool allow_missing = false;
-  bool wait = false;  // until its last request has ended
+  bool wait = false;  // until its last request has ended; then nothing but remarks is shown
 };
 Outcome ServersRemove(const ServersRemoveOptions& options, const Context& context);
 

@@ -1,5 +1,6 @@
 #include <google/protobuf/duration.pb.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "cli/commands/commands.h"
@@ -12,7 +13,8 @@
 namespace remora::cli {
 namespace {
 
-constexpr std::chrono::seconds kServersDrainTimeout{30};  // RemoveServerRequest.drain_timeout
+// What nobody needs to look at: there is no such server (any more).
+constexpr char kNothing[] = "{}\n";
 
 std::string NameOf(const v1::Server& server) { return server.pool() + "/" + server.id(); }
 
@@ -43,8 +45,18 @@ v1::RemoveServerRequest RequestFor(const ServersRemoveOptions& options, const Se
 
 Outcome ReportMissing(const ServersRemoveOptions& options, const Context& context) {
   context.Note("There was no server " + options.server + ".");
-  if (context.options.output == OutputFormat::kJson) context.out << ToJson(v1::Server());
+  if (context.options.output == OutputFormat::kJson) context.out << kNothing;
   return {};
+}
+
+// Until running requests are cut, in whole seconds. The server is asked and not the options: of one
+// that drained already the deadline may be another.
+std::chrono::milliseconds DrainTimeLeft(const v1::Server& server, const Context& context) {
+  const google::protobuf::Timestamp& deadline = server.status().drain_deadline();
+  const auto since_epoch =
+      std::chrono::seconds(deadline.seconds()) + std::chrono::nanoseconds(deadline.nanos());
+  const auto left = since_epoch - context.clock.Now().time_since_epoch();
+  return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds(0));
 }
 
 }  // namespace
@@ -77,7 +89,7 @@ Outcome ServersRemove(const ServersRemoveOptions& options, const Context& contex
   if (!removed) return std::unexpected(std::move(removed.error()));
   if (!removed->has_server()) return ReportMissing(options, context);
   const v1::Server& server = removed->server();
-  const std::chrono::milliseconds drain = options.drain_timeout.value_or(kServersDrainTimeout);
+  const std::chrono::milliseconds drain = DrainTimeLeft(server, context);
   const std::uint32_t running = server.status().active_requests();
   context.Note("Removed " + NameOf(server) + ": it gets no new requests" +
                (running == 0 ? "."
@@ -89,6 +101,9 @@ Outcome ServersRemove(const ServersRemoveOptions& options, const Context& contex
       return gone;
     }
     context.Note("Its last request has ended.");
+    // The server is gone: what it was like when it began to drain would mislead.
+    if (context.options.output == OutputFormat::kJson) context.out << kNothing;
+    return {};
   }
   PrintServer(server, context);
   return {};

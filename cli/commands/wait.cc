@@ -1,5 +1,6 @@
 #include "cli/commands/wait.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -9,11 +10,39 @@
 namespace remora::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kPollInterval{50};
+constexpr std::chrono::milliseconds kFirstPause{50};
+constexpr std::chrono::milliseconds kLongestPause{500};
 
-// The server with the uid of `server`; nullopt when there is none any more. GetServer would show
-// one that was added again under the same id, so the list is read.
+// Asks often at first, as most waits are short, and then ever more rarely until the deadline.
+class Waiting {
+ public:
+  Waiting(std::chrono::milliseconds limit, Clock& clock)
+      : clock_(clock), deadline_(clock.Steady() + limit) {}
+
+  bool over() { return clock_.Steady() >= deadline_; }
+  void Pause() {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock_.Steady());
+    clock_.Pause(std::min(pause_, left));
+    pause_ = std::min(2 * pause_, kLongestPause);
+  }
+
+ private:
+  Clock& clock_;
+  const std::chrono::steady_clock::time_point deadline_;
+  std::chrono::milliseconds pause_ = kFirstPause;
+};
+
+// The server with the uid of `server`; nullopt when there is none any more.
 Reply<std::optional<v1::Server>> Find(const v1::Server& server, const Context& context) {
+  v1::GetServerRequest request;
+  request.set_pool(server.pool());
+  request.set_id(server.id());
+  auto got = context.client.GetServer(request);
+  if (got && got->uid() == server.uid()) return *std::move(got);
+  if (!got && got.error().exit == ExitCode::kNotFound) return std::nullopt;
+  if (!got) return std::unexpected(std::move(got.error()));
+  // The id was added again, and GetServer prefers what takes traffic: only the list shows whether
+  // ours still drains.
   auto all = ListAllServers(context.client, server.pool());
   if (!all) return std::unexpected(std::move(all.error()));
   for (v1::Server& listed : *all->mutable_servers()) {
@@ -27,7 +56,7 @@ std::string NameOf(const v1::Server& server) { return server.pool() + "/" + serv
 }  // namespace
 
 Reply<v1::Server> WaitUntilActive(const v1::Server& server, const Context& context) {
-  const auto deadline = context.clock.Steady() + context.options.timeout;
+  Waiting waiting(context.options.timeout, context.clock);
   while (true) {
     auto found = Find(server, context);
     if (!found) return std::unexpected(std::move(found.error()));
@@ -38,7 +67,7 @@ Reply<v1::Server> WaitUntilActive(const v1::Server& server, const Context& conte
     }
     const v1::ServerStatus& status = (*found)->status();
     if (status.state() == v1::ServerStatus::ACTIVE) return std::move(**found);
-    if (context.clock.Steady() >= deadline) {
+    if (waiting.over()) {
       return std::unexpected(Failure{
           .exit = ExitCode::kTimeout,
           .message = NameOf(server) + " is still " + v1::ServerStatus::State_Name(status.state()) +
@@ -48,18 +77,18 @@ Reply<v1::Server> WaitUntilActive(const v1::Server& server, const Context& conte
                   "`remoractl servers get " +
                   server.id() + "`"});
     }
-    context.clock.Pause(kPollInterval);
+    waiting.Pause();
   }
 }
 
 Outcome WaitUntilGone(const v1::Server& server, std::chrono::milliseconds limit,
                       const Context& context) {
-  const auto deadline = context.clock.Steady() + limit;
+  Waiting waiting(limit, context.clock);
   while (true) {
     auto found = Find(server, context);
     if (!found) return std::unexpected(std::move(found.error()));
     if (!*found) return {};
-    if (context.clock.Steady() >= deadline) {
+    if (waiting.over()) {
       return std::unexpected(
           Failure{.exit = ExitCode::kTimeout,
                   .message = NameOf(server) + " still has " +
@@ -67,7 +96,7 @@ Outcome WaitUntilGone(const v1::Server& server, std::chrono::milliseconds limit,
                              " requests after " + FormatDuration(limit),
                   .hint = "it gets no new requests; those that run are cut at its drain deadline"});
     }
-    context.clock.Pause(kPollInterval);
+    waiting.Pause();
   }
 }
 

@@ -48,7 +48,15 @@ std::uint16_t SocketAddress::port() const {
 std::string SocketAddress::Ip() const {
   char text[INET6_ADDRSTRLEN] = {};
   if (family() == AF_INET) inet_ntop(AF_INET, &storage_.v4.sin_addr, text, sizeof(text));
-  if (family() == AF_INET6) inet_ntop(AF_INET6, &storage_.v6.sin6_addr, text, sizeof(text));
+  if (family() == AF_INET6) {
+    const in6_addr& v6 = storage_.v6.sin6_addr;
+    // An IPv4 peer of an IPv6 listener is shown as what it is.
+    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+      inet_ntop(AF_INET, &v6.s6_addr[12], text, sizeof(text));
+    } else {
+      inet_ntop(AF_INET6, &v6, text, sizeof(text));
+    }
+  }
   if (family() == AF_UNIX) return std::string("unix:") + storage_.unix_path.sun_path;
   return text;
 }
@@ -56,7 +64,8 @@ std::string SocketAddress::Ip() const {
 std::string SocketAddress::ToString() const {
   if (family() == AF_UNIX) return Ip();
   const std::string ip = Ip();
-  return (family() == AF_INET6 ? "[" + ip + "]" : ip) + ":" + std::to_string(port());
+  const bool brackets = ip.find(':') != std::string::npos;
+  return (brackets ? "[" + ip + "]" : ip) + ":" + std::to_string(port());
 }
 
 }  // namespace remora::proxy

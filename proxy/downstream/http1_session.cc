@@ -61,7 +61,11 @@ class Http1Session {
       const auto error = co_await channel_.WaitForBytes(
           std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout));
       member_.idle = false;
-      if (error != net::asio::error::operation_aborted) co_return error;
+      if (error != net::asio::error::operation_aborted) {
+        // The request may have come in the very moment in which idle connections were interrupted.
+        channel_.stream().ResumeReads();
+        co_return error;
+      }
     }
     // Idle connections end now, but not one whose request is there or (if it was accepted as the
     // listener closed) is due: its client would see a reset.

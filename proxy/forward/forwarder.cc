@@ -15,6 +15,13 @@ using message::RequestHead;
 using message::ResponseHead;
 using net::Awaitable;
 
+namespace {
+
+// After a complete answer the rest of the request goes on for as long as it does not pause longer.
+constexpr std::chrono::milliseconds kUploadPause{500};
+
+}  // namespace
+
 // The request's body on its way to the backend, beside the answer's way back.
 struct Forwarder::Upload {
   explicit Upload(net::Loop& loop) : done(loop) {}
@@ -22,6 +29,7 @@ struct Forwarder::Upload {
   net::Event done;
   bool running = true;
   bool complete = false;  // the last piece has been sent
+  std::uint64_t pieces = 0;
   TimePoint ended;
   std::optional<ProxyError> error;
 };
@@ -85,8 +93,9 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
       co_await Conclude(exchange, progress, result.error());
       break;
     }
-    progress.record.error = result.error();
-    progress.fresh_only = true;
+    progress.last_error = result.error();
+    // One stale connection to a backend that was restarted means that all are.
+    progress.fresh_only |= progress.reused;
   }
   co_return std::move(progress.record);
 }
@@ -94,10 +103,15 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
 // Elsewhere if there is an elsewhere. The same backend again only where a kept-alive connection was
 // stale, which says nothing about the backend; refused connections are not tried twice.
 Result<ActiveRequest> Forwarder::Pick(const Progress& progress) {
-  auto picked = balancer_.Pick(current_(), progress.failed);
+  upstream::Pool::Backends excluded = progress.failed;
+  connections_.AddAvoided(excluded);
+  auto picked = balancer_.Pick(current_(), excluded);
+  if (!picked && excluded.size() != progress.failed.size()) {
+    picked = balancer_.Pick(current_(), progress.failed);
+  }
   if (picked || progress.failed.empty()) return picked;
   if (progress.reused) return balancer_.Pick(current_(), {});
-  return std::unexpected(*progress.record.error);
+  return std::unexpected(*progress.last_error);
 }
 
 Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progress) {
@@ -133,7 +147,11 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
   const auto sent = co_await connection.SendRequest(exchange.request(), forwarded, progress.first);
   progress.reused = connection.reused();
   // A backend that refuses a request early may close before it has read all: its answer counts.
-  if (!sent && sent.error().sent == Sent::kNothing) co_return sent;
+  // One that does not read will not answer either.
+  if (!sent &&
+      (sent.error().sent == Sent::kNothing || sent.error().kind == ErrorKind::kUpstreamTimeout)) {
+    co_return sent;
+  }
   if (progress.first.end || !sent) {
     auto result = co_await RelayAnswer(exchange, connection, nullptr, progress);
     co_return result;
@@ -141,15 +159,27 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
   Upload upload(loop_);
   progress.replayable = false;
   Start(RelayUpload(exchange, connection, upload), upload);
-  auto result = co_await RelayAnswer(exchange, connection, &upload, progress);
+  Result<void> result;
+  std::exception_ptr failure;
+  try {
+    result = co_await RelayAnswer(exchange, connection, &upload, progress);
+  } catch (...) {
+    failure = std::current_exception();  // out of memory: the upload must end before we do
+  }
+  // A backend that has answered may still be reading.
+  for (std::uint64_t seen = UINT64_MAX; result && upload.running && upload.pieces != seen;) {
+    seen = upload.pieces;
+    co_await upload.done.WaitFor(kUploadPause);
+  }
   // What the upload met by itself, before it is stopped below.
   const std::optional<ProxyError> upload_error = upload.error;
   if (!upload.complete && upload.running) {
-    // Answered, or failed, before all was sent: what is left of the body is of no use.
+    // Answered and not reading on, or failed: what is left of the body is of no use.
     exchange.StopReading();
     connection.Close();
   }
   co_await upload.done.Wait();
+  if (failure) std::rethrow_exception(failure);
   if (!result && !progress.answering && upload_error && upload_error->side == Side::kDownstream) {
     result = std::unexpected(*upload_error);
   }
@@ -161,15 +191,17 @@ Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Con
   ResponseHead head;
   auto result = co_await ReadFinalHead(exchange, connection, upload, head);
   if (!result) co_return result;
-  progress.answering = true;
-  progress.record.status = head.status;
   if (head.status == 101) {
+    progress.answering = true;
+    progress.record.status = head.status;
     result = co_await exchange.SendHead(head, BodyPiece{});
     if (!result) co_return result;
     co_return co_await RunTunnel(exchange, connection);
   }
   const auto first = connection.BufferedBody();
   if (!first) co_return std::unexpected(first.error());
+  progress.answering = true;
+  progress.record.status = head.status;
   result = co_await exchange.SendHead(head, *first);
   bool ended = first->end;
   while (result && !ended) {
@@ -234,6 +266,7 @@ Awaitable<> Forwarder::RelayUpload(Exchange& exchange, upstream::Connection& con
     }
     ended = piece->end;
     const auto sent = co_await connection.SendBody(*piece);
+    ++upload.pieces;
     if (!sent) {
       upload.error = sent.error();
       co_return;
@@ -249,12 +282,19 @@ Awaitable<Result<void>> Forwarder::RunTunnel(Exchange& exchange, upstream::Conne
   connection.StartTunnel(tunnel.idle);
   Upload upload(loop_);
   Start(Tunnel::RelayUpstream(exchange, connection, tunnel, upload), upload);
-  auto result = co_await Tunnel::Relay(connection, exchange, tunnel);
-  if (!result) {
+  Result<void> result;
+  std::exception_ptr failure;
+  try {
+    result = co_await Tunnel::Relay(connection, exchange, tunnel);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!result || failure) {
     exchange.StopReading();
     connection.Close();
   }
   co_await upload.done.Wait();
+  if (failure) std::rethrow_exception(failure);
   if (result && upload.error) result = std::unexpected(*upload.error);
   co_return result;
 }

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 
-#include "absl/container/inlined_vector.h"
 #include "proxy/balance/least_active.h"
 #include "proxy/base/settings.h"
 #include "proxy/forward/exchange.h"
@@ -36,7 +36,8 @@ class Forwarder {
   struct Progress {
     RequestRecord record;
     message::BodyPiece first;  // the part of the body that came with the head
-    absl::InlinedVector<const Backend*, 1 + kMaxRetries> failed;
+    upstream::Pool::Backends failed;
+    std::optional<ProxyError> last_error;
     bool replayable = true;
     bool answering = false;  // the final head is on its way to the client
     bool fresh_only = false;

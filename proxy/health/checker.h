@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -17,35 +18,41 @@
 #include "proxy/health/health_state.h"
 #include "proxy/health/probe.h"
 #include "proxy/net/loop.h"
+#include "proxy/registry/change_listener.h"
 #include "proxy/registry/registry.h"
 
 namespace remora::proxy {
 
 class HealthChecker {
  public:
-  HealthChecker(net::Loop& loop, Registry& registry, const std::vector<PoolSettings>& pools);
+  // `on_unreachable(uid)` is called when a probe found no connection.
+  using OnUnreachable = std::function<void(const std::string& uid)>;
+  HealthChecker(net::Loop& loop, Registry& registry, const std::vector<PoolSettings>& pools,
+                OnUnreachable on_unreachable);
   ~HealthChecker();
 
   void Start();
   void Stop();
 
-  // Its addresses have changed: probe it now, not at the next interval.
+  // Something says that its state may have changed: probe it now, not at the next interval, but at
+  // most once a second.
   void Recheck(std::string_view uid);
 
  private:
   struct Watched;
+  struct Shared;
   void Sync();
-  // One a backend, until it is removed: wait, probe, report.
-  static net::Awaitable<> Watch(net::Loop& loop, Registry& registry,
-                                std::shared_ptr<Watched> watched);
+  // One a backend, until it is removed: probe, report, wait.
+  static net::Awaitable<> Watch(std::shared_ptr<Shared> shared, std::shared_ptr<Watched> watched);
+  static void Report(Shared& shared, Watched& watched, const ProbeResult& result);
 
   net::Loop& loop_;
   Registry& registry_;
   const std::vector<PoolSettings>& pools_;
+  std::shared_ptr<Shared> shared_;
   std::map<std::string, std::shared_ptr<Watched>, std::less<>> watched_;  // by uid
   std::mt19937 random_;
-  std::uint64_t subscription_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::unique_ptr<ChangeListener> changes_;
 };
 
 }  // namespace remora::proxy

@@ -16,6 +16,10 @@ namespace {
 
 constexpr message::HeadLimits kProbeLimits{.head_bytes = 16 * 1024, .head_fields = 100};
 
+ProbeResult Failed(std::string_view reason) {
+  return {.verdict = ProbeVerdict::kFailed, .reason = std::string(reason)};
+}
+
 Awaitable<ProbeResult> AskHttp(net::Loop& loop, std::unique_ptr<net::Stream> stream,
                                const Backend& backend, const HealthCheckSettings& settings,
                                TimePoint deadline) {
@@ -24,37 +28,36 @@ Awaitable<ProbeResult> AskHttp(net::Loop& loop, std::unique_ptr<net::Stream> str
                               " HTTP/1.1\r\nHost: " + backend.authority() +
                               "\r\nUser-Agent: remora-probe\r\nConnection: close\r\n\r\n";
   const auto sent = co_await channel.Write(request, {}, deadline - Clock::now());
-  if (!sent) co_return ProbeResult{.passed = false, .reason = std::string(sent.error().detail)};
+  if (!sent) co_return Failed(sent.error().detail);
   message::ResponseHead head;
   do {
     const auto read = co_await channel.ReadHead(kProbeLimits, deadline, head);
-    if (!read) co_return ProbeResult{.passed = false, .reason = std::string(read.error().detail)};
+    if (!read) co_return Failed(read.error().detail);
   } while (head.is_interim());
-  co_return ProbeResult{.passed = StatusPasses(settings.probe, head.status),
+  const bool passed = StatusPasses(settings.probe, head.status);
+  co_return ProbeResult{.verdict = passed ? ProbeVerdict::kPassed : ProbeVerdict::kFailed,
                         .reason = "HTTP " + std::to_string(head.status)};
 }
 
 }  // namespace
 
 Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend,
-                             const HealthCheckSettings& settings) {
-  if (settings.probe == ProbeKind::kNone)
-    co_return ProbeResult{.passed = true, .reason = "no probe"};
-  const TimePoint deadline = Clock::now() + settings.timeout;
-  const auto addresses = backend.addresses();
-  net::error_code error;
-  for (const SocketAddress& address : *addresses) {
-    auto stream = co_await net::Stream::Connect(loop, address, deadline - Clock::now());
-    if (!stream) {
-      error = stream.error();
-      continue;
-    }
-    if (settings.probe == ProbeKind::kTcp) {
-      co_return ProbeResult{.passed = true, .reason = "connected"};
-    }
-    co_return co_await AskHttp(loop, std::move(*stream), backend, settings, deadline);
+                             const HealthCheckSettings& settings, std::size_t start) {
+  if (settings.probe == ProbeKind::kNone) {
+    co_return ProbeResult{.verdict = ProbeVerdict::kPassed, .reason = "no probe"};
   }
-  co_return ProbeResult{.passed = false, .reason = "connect: " + error.message()};
+  const TimePoint deadline = Clock::now() + settings.timeout;
+  auto stream = co_await net::Stream::ConnectAny(loop, backend.addresses(), start, deadline);
+  if (!stream) {
+    const bool ours = net::IsLocalShortage(stream.error());
+    co_return ProbeResult{.verdict = ours ? ProbeVerdict::kNone : ProbeVerdict::kFailed,
+                          .reason = "connect: " + stream.error().message(),
+                          .connect_failed = !ours};
+  }
+  if (settings.probe == ProbeKind::kTcp) {
+    co_return ProbeResult{.verdict = ProbeVerdict::kPassed, .reason = "connected"};
+  }
+  co_return co_await AskHttp(loop, std::move(*stream), backend, settings, deadline);
 }
 
 bool StatusPasses(ProbeKind kind, unsigned status) {

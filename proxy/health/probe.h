@@ -3,6 +3,8 @@
 // Threads: the control loop's. Lifetime: arguments outlive the call.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "proxy/base/settings.h"
@@ -12,14 +14,22 @@
 
 namespace remora::proxy {
 
-struct ProbeResult {
-  bool passed = false;
-  std::string reason;  // "HTTP 200", "connect: Connection refused"
+enum class ProbeVerdict : std::uint8_t {
+  kPassed,
+  kFailed,
+  kNone  // this process is short of descriptors or memory: that says nothing about the backend
 };
 
-// Ends within `settings.timeout` (rounded up to 100 ms).
+struct ProbeResult {
+  ProbeVerdict verdict = ProbeVerdict::kFailed;
+  std::string reason;           // "HTTP 200", "connect: Connection refused"
+  bool connect_failed = false;  // its name may have moved
+};
+
+// Ends within `settings.timeout` (its parts rounded up to 100 ms). `start`: which of several
+// addresses is tried first.
 net::Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend,
-                                  const HealthCheckSettings& settings);
+                                  const HealthCheckSettings& settings, std::size_t start);
 
 // Does this status pass a probe of this kind? Pure.
 bool StatusPasses(ProbeKind kind, unsigned status);

@@ -64,6 +64,7 @@ struct RequestHead {
   Framing framing = Framing::kNone;
   std::uint64_t length = 0;
   bool keep_alive = true;
+  bool has_host = false;
   bool expects_continue = false;
   bool wants_trailers = false;   // TE: trailers
   bool wants_websocket = false;  // Upgrade: websocket, asked as RFC 6455 says

@@ -126,6 +126,8 @@ Result<void> CheckTarget(RequestHead& head) {
   head.authority = rest.substr(0, end);
   head.path = end == std::string_view::npos ? std::string_view() : rest.substr(end);
   if (!ValidAuthority(head.authority)) return Bad("bad authority in the target");
+  // RFC 9112 section 3.2.4: asked of the server as a whole.
+  if (head.path.empty() && head.method == "OPTIONS") head.path = "*";
   return {};
 }
 
@@ -145,6 +147,7 @@ Result<void> CheckHost(RequestHead& head) {
     return Bad("the target and Host differ");
   }
   head.authority = host->value;
+  head.has_host = true;
   return {};
 }
 
@@ -283,43 +286,20 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
 
 bool TrailerMayPass(const Field& field) {
   if (field.id != FieldId::kOther) return false;
-  constexpr std::string_view kForbidden[] = {"age",
-                                             "authorization",
-                                             "cache-control",
-                                             "content-encoding",
-                                             "content-range",
-                                             "content-type",
-                                             "cookie",
-                                             "expires",
-                                             "location",
-                                             "max-forwards",
-                                             "pragma",
-                                             "proxy-authenticate",
-                                             "range",
-                                             "proxy-authorization",
-                                             "proxy-status",
-                                             "retry-after",
-                                             "set-cookie",
-                                             "vary",
-                                             "www-authenticate",
-                                             "warning",
-                                             "via",
-                                             "if-match",
-                                             "if-none-match",
-                                             "if-modified-since",
-                                             "if-range",
-                                             "if-unmodified-since",
-                                             "x-forwarded-port",
-                                             "x-forwarded-server",
-                                             "x-real-ip",
-                                             "http2-settings",
-                                             "sec-websocket-key",
-                                             "content-disposition",
-                                             "origin",
-                                             "referer",
-                                             "strict-transport-security"};
-  return std::ranges::none_of(
-      kForbidden, [&](std::string_view name) { return EqualsIgnoreCase(name, field.name); });
+  // Facts about the content that are known only at its end, and gRPC's status.
+  constexpr std::string_view kAllowed[] = {
+      "content-digest", "content-md5",   "digest",         "etag",
+      "grpc-message",   "grpc-status",   "last-modified",  "grpc-status-details-bin",
+      "repr-digest",    "server-timing", "trace-proto-bin"};
+  constexpr std::string_view kAllowedPrefixes[] = {"x-checksum", "x-amz-checksum-", "x-content-",
+                                                   "x-trailer-"};
+  if (std::ranges::any_of(
+          kAllowed, [&](std::string_view name) { return EqualsIgnoreCase(name, field.name); })) {
+    return true;
+  }
+  return std::ranges::any_of(kAllowedPrefixes, [&](std::string_view prefix) {
+    return EqualsIgnoreCase(prefix, field.name.substr(0, prefix.size()));
+  });
 }
 
 bool ValidRequestId(std::string_view id) {

@@ -15,8 +15,8 @@ Result<void> ApplyRequestRules(RequestHead& head);
 // `request`: what this answers. Errors are kUpstreamBadResponse.
 Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head);
 
-// May a trailer of this name pass? Never names that frame, route or authenticate, as a receiver
-// that merges trailers into the head would take them for the client's (RFC 9110 section 6.5.1).
+// May a trailer of this name pass? An allow-list: a receiver that merges trailers into the head
+// would take others for the client's own fields (RFC 9110 section 6.5.1).
 bool TrailerMayPass(const Field& field);
 
 // `[A-Za-z0-9._-]{1,128}`

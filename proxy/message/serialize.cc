@@ -100,7 +100,11 @@ void AppendRequestHead(const RequestHead& head, const ForwardedRequest& forwarde
   AppendTarget(head, forwarded.prefix, out);
   out += " HTTP/1.1\r\n";
   const bool own_host = !forwarded.host.empty();
-  if (own_host) AppendField("Host", forwarded.host, out);
+  if (own_host) {
+    AppendField("Host", forwarded.host, out);
+  } else if (!head.has_host) {
+    AppendField("Host", head.authority, out);  // HTTP/1.0 with the absolute form
+  }
   const bool chunked = head.framing == Framing::kChunked;
   AppendFields(
       head.fields,

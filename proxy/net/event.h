@@ -19,6 +19,16 @@ class Event {
     timer_.cancel();
   }
 
+  // False if `limit` passes first.
+  Awaitable<bool> WaitFor(Duration limit) {
+    if (!set_) {
+      timer_.expires_after(limit);
+      co_await timer_.async_wait(kNoThrow);
+      timer_.expires_at(TimePoint::max());
+    }
+    co_return set_;
+  }
+
   Awaitable<> Wait() {
     while (!set_) co_await timer_.async_wait(kNoThrow);
   }

@@ -9,11 +9,12 @@
 
 namespace remora::proxy::net {
 
-Loop::Loop(Locking locking)
-    : context_(locking == Locking::kNone ? BOOST_ASIO_CONCURRENCY_HINT_UNSAFE : 1),
+Loop::Loop()
+    : timers_(Clock::now()),
+      // One thread runs it: no locks in the scheduler or the reactor.
+      context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
       wake_fd_(executor()),
-      tick_(executor()),
-      timers_(Clock::now()) {
+      tick_(executor()) {
   const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (fd < 0) std::abort();  // at start only; without it there is no process to save
   wake_fd_.assign(fd);

@@ -2,7 +2,7 @@
 // buffers to lease. Workers and the control thread each have one.
 //
 // Threads: Post may be called from any thread; everything else only on the thread inside Run (or
-// before Run). A worker's io_context is built without locks, so asio::post from other threads is
+// before Run). The io_context is built without locks, so asio::post from other threads is
 // not allowed: use Post. Lifetime: outlives everything that was given its executor.
 #pragma once
 
@@ -27,19 +27,13 @@ class Loop {
  public:
   using Task = std::move_only_function<void()>;
 
-  enum class Locking {
-    kNone,  // for workers; name look-ups are not possible
-    kFull   // for the control thread, where Asio's resolver completes from a thread of its own
-  };
-
-  explicit Loop(Locking locking = Locking::kNone);
+  Loop();
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   asio::io_context& context() { return context_; }
   Executor executor() { return context_.get_executor(); }
-  TimerWheel& timers() { return timers_; }
   BufferPool& buffers() { return buffers_; }
 
   // Runs `task` on the loop's thread, in the order of the calls. Dropped once Close has run.
@@ -59,13 +53,14 @@ class Loop {
   void ReadMail() ABSL_LOCKS_EXCLUDED(mu_);
   void ScheduleTick();
 
+  // Before the context: what its handlers own (leases, timer entries) may die with it.
+  TimerWheel timers_;
+  BufferPool buffers_;
   asio::io_context context_;
   asio::posix::basic_stream_descriptor<Executor> wake_fd_;
   Timer tick_;
   bool ticking_ = false;
   bool closed_ = false;
-  TimerWheel timers_;
-  BufferPool buffers_;
 
   absl::Mutex mu_;
   std::vector<Task> mail_ ABSL_GUARDED_BY(mu_);

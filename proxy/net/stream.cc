@@ -11,6 +11,10 @@ namespace {
 
 error_code LastError() { return {errno, boost::system::system_category()}; }
 
+// A bulk transfer that never waits must let others have their turn: the read after so many goes
+// through the scheduler.
+constexpr int kMaxDirectReads = 16;
+
 void SetNoDelay(Socket& socket) {
   // Fails on unix sockets, where there is nothing to delay.
   const int on = 1;
@@ -18,6 +22,12 @@ void SetNoDelay(Socket& socket) {
 }
 
 }  // namespace
+
+bool IsLocalShortage(const error_code& error) {
+  if (error.category() != boost::system::system_category()) return false;
+  return error.value() == EMFILE || error.value() == ENFILE || error.value() == ENOBUFS ||
+         error.value() == ENOMEM || error.value() == EADDRNOTAVAIL;
+}
 
 std::size_t GatherBuffers::size() const {
   std::size_t bytes = 0;
@@ -78,8 +88,25 @@ Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::Connect(
   co_return stream;
 }
 
+Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::ConnectAny(
+    Loop& loop, std::shared_ptr<const std::vector<SocketAddress>> addresses, std::size_t start,
+    TimePoint deadline) {
+  error_code error = asio::error::host_not_found;
+  const std::size_t count = addresses->size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Duration left = deadline - Clock::now();
+    if (i != 0 && left <= Duration::zero()) break;
+    auto stream = co_await Connect(loop, (*addresses)[(start + i) % count],
+                                   left / static_cast<int>(count - i));
+    if (stream) co_return stream;
+    error = stream.error();
+    if (IsLocalShortage(error)) break;
+  }
+  co_return std::unexpected(error);
+}
+
 Awaitable<IoResult> Stream::Read(std::span<char> into, Duration timeout) {
-  if (likely_readable_) {
+  if (likely_readable_ && ++direct_reads_ <= kMaxDirectReads) {
     const ssize_t bytes = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
     if (bytes > 0) {
       likely_readable_ = static_cast<std::size_t>(bytes) == into.size();
@@ -89,6 +116,7 @@ Awaitable<IoResult> Stream::Read(std::span<char> into, Duration timeout) {
     likely_readable_ = false;
     if (errno != EAGAIN && errno != EINTR) co_return IoResult{.bytes = 0, .error = LastError()};
   }
+  direct_reads_ = 0;
   read_expired_ = false;
   loop_.Arm(read_deadline_, timeout);
   for (;;) {

@@ -20,6 +20,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "proxy/base/clock.h"
 #include "proxy/base/socket_address.h"
@@ -56,6 +57,9 @@ class GatherBuffers {
   std::size_t count_ = 0;
 };
 
+// The process, not the peer, is short of something: descriptors, memory, ports.
+bool IsLocalShortage(const error_code& error);
+
 class Stream {
  public:
   Stream(Loop& loop, Socket socket);
@@ -65,6 +69,12 @@ class Stream {
 
   static Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Connect(
       Loop& loop, const SocketAddress& address, Duration timeout);
+
+  // The first of `addresses` that takes a connection, beginning with number `start` (modulo their
+  // number); each has its share of the time that is left. Without addresses: host_not_found.
+  static Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> ConnectAny(
+      Loop& loop, std::shared_ptr<const std::vector<SocketAddress>> addresses, std::size_t start,
+      TimePoint deadline);
 
   // Reads at least one byte.
   Awaitable<IoResult> Read(std::span<char> into, Duration timeout);
@@ -111,6 +121,8 @@ class Stream {
   bool interrupted_ = false;
   // The last read filled its buffer: there is probably more.
   bool likely_readable_ = false;
+  // Reads in a row that did not go through the scheduler.
+  int direct_reads_ = 0;
 };
 
 }  // namespace remora::proxy::net

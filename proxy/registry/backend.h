@@ -61,7 +61,7 @@ class BackendEvents {
   virtual ~BackendEvents() = default;
   // The last running request of a removed backend has ended.
   virtual void OnDrained(const Backend& backend) = 0;
-  // No connection could be made: its name may have moved.
+  // No connection could be made: it may be gone, or its name may have moved.
   virtual void OnConnectFailed(const Backend& backend) = 0;
 };
 
@@ -91,10 +91,9 @@ class Backend {
     return addresses_generation_.load(std::memory_order_relaxed);
   }
 
-  // Told on once until ResetConnectFailed, however many requests meet it; only where a name could
-  // have moved.
+  // Told on once until ResetConnectFailed (each probe does that), however many requests meet it.
   void ReportConnectFailed() {
-    if (needs_resolving_ && !connect_failed_.exchange(true)) events_->OnConnectFailed(*this);
+    if (!connect_failed_.exchange(true)) events_->OnConnectFailed(*this);
   }
   void ResetConnectFailed() { connect_failed_ = false; }
   // Ends one admitted request; the caller must not touch the backend afterwards.

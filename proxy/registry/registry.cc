@@ -5,11 +5,9 @@
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "proxy/base/abseil.h"
 #include "proxy/base/status.h"
 
 namespace remora::proxy {
@@ -20,6 +18,8 @@ constexpr std::uint32_t kMaxActive = 1'000'000;
 constexpr std::size_t kMaxLabels = 64;
 constexpr std::size_t kMaxLabelKey = 63;
 constexpr std::size_t kMaxLabelValue = 256;
+// Of a caller's text in a message.
+constexpr std::size_t kMaxShown = 100;
 
 // 128 random bits: unique for all time, not a secret.
 std::string NewUid() {
@@ -42,24 +42,35 @@ std::vector<FieldViolation> CheckSpec(const ServerSpec& spec) {
         {"spec.max_active",
          absl::StrCat(spec.max_active, " is out of range; allowed are 0 (no limit) to 1000000")});
   }
-  if (spec.labels.size() > kMaxLabels) {
-    violations.push_back({"spec.labels", "more than 64 entries"});
-  }
-  for (const auto& [key, value] : spec.labels) {
-    if (key.empty() || key.size() > kMaxLabelKey) {
-      violations.push_back({"spec.labels", "a key must have 1 to 63 bytes"});
-    }
-    if (value.size() > kMaxLabelValue) {
-      violations.push_back({"spec.labels", "a value must have at most 256 bytes"});
-    }
-  }
   return violations;
 }
 
+void CheckLabels(const ServerSpec& spec, std::vector<FieldViolation>& violations) {
+  if (spec.labels.size() > kMaxLabels) {
+    violations.push_back({"spec.labels", absl::StrCat("has ", spec.labels.size(),
+                                                      " entries; at most 64 are allowed")});
+    return;
+  }
+  for (const auto& [key, value] : spec.labels) {
+    if (std::string problem = LabelProblem(key, value); !problem.empty()) {
+      violations.push_back({"spec.labels", std::move(problem)});
+    }
+  }
+}
+
+// Before anything is looked up: what is not an id can't be there, and may be of any length.
+absl::Status CheckId(std::string_view id) {
+  if (ValidId(id)) return absl::OkStatus();
+  return InvalidFields(
+      {{"id", id.empty() ? "must not be empty; ListServers shows the ids"
+                         : "must be 1 to 63 of a-z, 0-9 and '-', with neither first nor last a "
+                           "'-'; ListServers shows the ids"}});
+}
+
 absl::Status NotFound(std::string_view pool, std::string_view id) {
-  return MakeStatus(absl::StatusCode::kNotFound, "SERVER_NOT_FOUND",
-                    absl::StrFormat("no server '%s' in pool '%s'; ListServers shows what is there",
-                                    absl::CHexEscape(ToAbsl(id)), pool));
+  return MakeStatus(
+      absl::StatusCode::kNotFound, "SERVER_NOT_FOUND",
+      absl::StrFormat("no server '%s' in pool '%s'; ListServers shows what is there", id, pool));
 }
 
 }  // namespace
@@ -76,6 +87,15 @@ std::string_view StateName(ServerState state) {
       return "DRAINING";
   }
   return "WARMING";
+}
+
+std::string LabelProblem(std::string_view key, std::string_view value) {
+  const std::string name = "'" + Shown(key, kMaxLabelKey) + "': ";
+  if (key.empty() || key.size() > kMaxLabelKey) return name + "a key must have 1 to 63 bytes";
+  if (!IsUtf8(key)) return name + "the key is not UTF-8";
+  if (value.size() > kMaxLabelValue) return name + "the value must have at most 256 bytes";
+  if (!IsUtf8(value)) return name + "the value is not UTF-8";
+  return {};
 }
 
 Registry::Registry(std::vector<std::string> pools, BackendEvents* events)
@@ -96,6 +116,7 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
                           "must be 1 to 63 of a-z, 0-9 and '-', with neither first nor last a "
                           "'-'; leave it empty to have it made from the url"});
   }
+  CheckLabels(spec, violations);  // last: there may be many
   if (!violations.empty()) return InvalidFields(violations);
   spec.url = url->ToString();
   std::string id = given_id.empty() ? DeriveId(*url) : std::string(given_id);
@@ -112,8 +133,8 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
           absl::StatusCode::kAlreadyExists, "SERVER_ALREADY_EXISTS",
           absl::StrFormat("server '%s' of pool '%s' exists with another spec (url %s, weight %d, "
                           "max_active %d); remove it first or choose another id",
-                          id, pool, found->second.view.spec.url, found->second.view.spec.weight,
-                          found->second.view.spec.max_active));
+                          id, pool, Shown(found->second.view.spec.url, 2 * kMaxShown),
+                          found->second.view.spec.weight, found->second.view.spec.max_active));
     }
     if (live_.size() + draining_.size() >= kMaxServers) {
       return MakeStatus(absl::StatusCode::kResourceExhausted, "REGISTRY_FULL",
@@ -146,36 +167,33 @@ Registry::Record Registry::MakeRecord(std::string pool, std::string id, ServerSp
   return record;
 }
 
-absl::StatusOr<ServerView> Registry::Remove(std::string_view pool_name, std::string_view id,
-                                            std::chrono::milliseconds drain_timeout) {
+absl::StatusOr<RemoveResult> Registry::Remove(
+    std::string_view pool_name, std::string_view id,
+    std::optional<std::chrono::milliseconds> drain_timeout) {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
   const std::string pool = PoolOrDefault(pool_name);
   if (absl::Status status = CheckPool(pool); !status.ok()) return status;
-  if (drain_timeout < std::chrono::milliseconds(0) || drain_timeout > kMaxDrain) {
+  if (drain_timeout &&
+      (*drain_timeout < std::chrono::milliseconds(0) || *drain_timeout > kMaxDrain)) {
     return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
   }
-  ServerView view;
+  RemoveResult result;
   {
     absl::MutexLock lock(&mu_);
     if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
       Record record = std::move(found->second);
       live_.erase(found);
       key_of_uid_.erase(record.view.uid);
-      view = StartDrain(std::move(record), drain_timeout);
-    } else if (Record* record = FindDraining(pool, id)) {
-      const TimePoint deadline = Clock::now() + drain_timeout;
-      if (deadline < record->drain_deadline) {
-        record->drain_deadline = deadline;
-        record->view.drain_deadline = WallClock::now() + drain_timeout;
-        record->view.revision = ++revision_;
-      }
-      view = Copy(*record);
+      result.server = StartDrain(std::move(record), drain_timeout.value_or(kDefaultDrain));
+    } else if (const Record* last = ShortenDrains(pool, id, drain_timeout)) {
+      result = {.server = Copy(*last), .was_draining = true};
     } else {
       return NotFound(pool, id);
     }
     Publish();
   }
   Notify();
-  return view;
+  return result;
 }
 
 ServerView Registry::StartDrain(Record record, std::chrono::milliseconds drain_timeout) {
@@ -191,14 +209,23 @@ ServerView Registry::StartDrain(Record record, std::chrono::milliseconds drain_t
   return view;
 }
 
-Registry::Record* Registry::FindDraining(std::string_view pool, std::string_view id) {
-  const auto found = std::ranges::find_if(draining_, [&](const auto& entry) {
-    return entry.second.view.pool == pool && entry.second.view.id == id;
-  });
-  return found == draining_.end() ? nullptr : &found->second;
+const Registry::Record* Registry::ShortenDrains(
+    std::string_view pool, std::string_view id,
+    std::optional<std::chrono::milliseconds> drain_timeout) {
+  const Record* last = nullptr;
+  for (auto& [uid, record] : draining_) {
+    if (record.view.pool != pool || record.view.id != id) continue;
+    if (last == nullptr || record.view.created > last->view.created) last = &record;
+    if (!drain_timeout || Clock::now() + *drain_timeout >= record.drain_deadline) continue;
+    record.drain_deadline = Clock::now() + *drain_timeout;
+    record.view.drain_deadline = WallClock::now() + *drain_timeout;
+    record.view.revision = ++revision_;
+  }
+  return last;
 }
 
 absl::StatusOr<ServerView> Registry::Get(std::string_view pool_name, std::string_view id) const {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
   const std::string pool = PoolOrDefault(pool_name);
   if (absl::Status status = CheckPool(pool); !status.ok()) return status;
   absl::MutexLock lock(&mu_);
@@ -337,7 +364,7 @@ absl::Status Registry::CheckPool(std::string_view pool) const {
   if (PoolIndex(pool)) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kNotFound, "POOL_NOT_FOUND",
                     absl::StrFormat("no pool '%s'; the configuration has: %s",
-                                    absl::CHexEscape(ToAbsl(pool)), absl::StrJoin(pools_, ", ")));
+                                    Shown(pool, kMaxShown), absl::StrJoin(pools_, ", ")));
 }
 
 void Registry::Publish() {

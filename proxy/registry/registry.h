@@ -77,6 +77,11 @@ struct AddResult {
   bool created = false;
 };
 
+struct RemoveResult {
+  ServerView server;
+  bool was_draining = false;  // it was removed before; the call could only shorten its drain
+};
+
 // Position in the order of List: the last entry of the page before.
 struct ListCursor {
   std::string pool;
@@ -104,11 +109,15 @@ class Registry {
   absl::StatusOr<AddResult> Add(std::string_view pool, std::string_view id, ServerSpec spec,
                                 std::string_view owner) ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
 
-  // When it returns, nothing is picked for the server any more. NOT_FOUND, INVALID_ARGUMENT.
-  absl::StatusOr<ServerView> Remove(std::string_view pool, std::string_view id,
-                                    std::chrono::milliseconds drain_timeout)
+  // When it returns, nothing is picked for the server any more. Where the id takes no traffic,
+  // every server of that id that still drains is meant; their deadlines can only come nearer.
+  // `drain_timeout` nullopt: kDefaultDrain for one that takes traffic, unchanged for those that
+  // drain. NOT_FOUND, INVALID_ARGUMENT (fields named).
+  absl::StatusOr<RemoveResult> Remove(std::string_view pool, std::string_view id,
+                                      std::optional<std::chrono::milliseconds> drain_timeout)
       ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
 
+  // NOT_FOUND, INVALID_ARGUMENT (id).
   absl::StatusOr<ServerView> Get(std::string_view pool, std::string_view id) const
       ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -161,7 +170,9 @@ class Registry {
                     std::string_view owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ServerView StartDrain(Record record, std::chrono::milliseconds drain_timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  Record* FindDraining(std::string_view pool, std::string_view id)
+  // Returns the one of those that drain that was added last; nullptr where none does.
+  const Record* ShortenDrains(std::string_view pool, std::string_view id,
+                              std::optional<std::chrono::milliseconds> drain_timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
@@ -183,5 +194,8 @@ class Registry {
 };
 
 std::string_view StateName(ServerState state);  // "ACTIVE"
+
+// What is wrong with a label, with its key; empty where nothing is.
+std::string LabelProblem(std::string_view key, std::string_view value);
 
 }  // namespace remora::proxy

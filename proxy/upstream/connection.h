@@ -39,8 +39,6 @@ class Connection {
 
   // Not the first request on it: the backend may have closed it while it was idle.
   virtual bool reused() const = 0;
-  // The backend has answered with at least one byte since the request was sent.
-  virtual bool got_bytes() const = 0;
   // The exchange is over. True if both messages ended exactly where they said, so that another
   // request may follow.
   virtual bool Finish() = 0;

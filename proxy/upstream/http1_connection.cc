@@ -25,7 +25,7 @@ Awaitable<Result<void>> Http1Connection::SendRequest(const message::RequestHead&
   channel_.StartWritingBody(request.framing);
   auto result = co_await channel_.Write(head_, first, settings_.timeouts.idle);
   sent_all_ = result.has_value() && first.end;
-  co_return result;
+  co_return Explain(result);
 }
 
 Awaitable<Result<void>> Http1Connection::SendBody(BodyPiece piece) {
@@ -33,7 +33,7 @@ Awaitable<Result<void>> Http1Connection::SendBody(BodyPiece piece) {
   if (!result) {
     // The head has gone before.
     result.error().sent = channel_.got_bytes() ? Sent::kAnswered : Sent::kMaybe;
-    co_return result;
+    co_return Explain(result);
   }
   if (piece.end && tunnel_) channel_.stream().ShutdownSend();
   sent_all_ = piece.end;
@@ -45,7 +45,7 @@ Awaitable<Result<void>> Http1Connection::ReadHead(const message::RequestHead& re
   const message::HeadLimits limits{.head_bytes = settings_.limits.head_bytes,
                                    .head_fields = settings_.limits.head_fields};
   auto result = co_await channel_.ReadHead(limits, deadline, head);
-  if (!result) co_return result;
+  if (!result) co_return Explain(result);
   result = message::ApplyResponseRules(request, head);
   if (!result || head.is_interim()) co_return result;
   answered_ = true;
@@ -55,7 +55,7 @@ Awaitable<Result<void>> Http1Connection::ReadHead(const message::RequestHead& re
 }
 
 Awaitable<Result<BodyPiece>> Http1Connection::ReadBody() {
-  return channel_.ReadBody(read_timeout_);
+  co_return Explain(co_await channel_.ReadBody(read_timeout_));
 }
 
 void Http1Connection::StartTunnel(Duration idle) {

@@ -26,14 +26,27 @@ class Http1Connection final : public Connection {
   net::Awaitable<Result<message::BodyPiece>> ReadBody() override;
   void StartTunnel(Duration idle) override;
   bool reused() const override { return requests_ > 1; }
-  bool got_bytes() const override { return channel_.got_bytes(); }
   bool Finish() override;
   void Close() override { channel_.stream().Close(); }
+
+  // Closes it because its time is over (a drain deadline, the end of the process): what fails then
+  // is not the backend's failure and must not be tried elsewhere.
+  void Cut() {
+    cut_ = true;
+    Close();
+  }
 
   // An idle connection that is closed, broken or talks out of turn must not be used.
   bool Usable() { return !channel_.stream().HasNews(); }
 
  private:
+  // An error that our own Cut has caused says so.
+  template <class T>
+  Result<T> Explain(Result<T> result) const {
+    if (result || !cut_) return result;
+    return Fail(ErrorKind::kDraining, Side::kProxy, "cut: its time to finish is over");
+  }
+
   const PoolSettings& settings_;
   http1::Channel channel_;
   Duration read_timeout_;
@@ -43,6 +56,7 @@ class Http1Connection final : public Connection {
   bool answered_ = false;  // a final head was read
   bool keep_alive_ = false;
   bool tunnel_ = false;
+  bool cut_ = false;
 };
 
 }  // namespace remora::proxy::upstream

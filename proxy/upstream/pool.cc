@@ -1,7 +1,6 @@
 #include "proxy/upstream/pool.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
@@ -14,10 +13,8 @@ namespace {
 
 constexpr std::chrono::seconds kSweepInterval{1};
 
-bool OutOfDescriptors(const net::error_code& error) {
-  return error.value() == EMFILE || error.value() == ENFILE || error.value() == ENOBUFS ||
-         error.value() == ENOMEM || error.value() == EADDRNOTAVAIL;
-}
+// How long a backend that took no connection is passed over if there is another.
+constexpr std::chrono::seconds kAvoidFor{1};
 
 }  // namespace
 
@@ -40,13 +37,19 @@ Pool::Borrowed::~Borrowed() {
   if (opened_.connection->Finish()) pool_->GiveBack(*backend_, *settings_, std::move(opened_));
 }
 
+std::unexpected<ProxyError> Pool::Ended() {
+  return Fail(ErrorKind::kDraining, Side::kProxy, "cut: its time to finish is over");
+}
+
 Awaitable<Result<Pool::Borrowed>> Pool::Acquire(Backend& backend, const PoolSettings& settings,
                                                 AcquireOptions options) {
+  if (cut_) co_return Ended();
   if (auto idle = TakeIdle(backend, options)) {
     co_return Borrowed(*this, backend, settings, std::move(*idle));
   }
   auto opened = co_await Connect(backend, settings);
   if (!opened) co_return std::unexpected(opened.error());
+  if (cut_) co_return Ended();
   co_return Borrowed(*this, backend, settings, std::move(*opened));
 }
 
@@ -54,7 +57,14 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend, const Acquire
   const auto found = hosts_.find(&backend);
   if (options.fresh || found == hosts_.end()) return std::nullopt;
   std::vector<Idle>& idle = found->second.idle;
+  const TimePoint now = Clock::now();
   while (!idle.empty()) {
+    if (idle.back().expires <= now) {
+      // The newest has had its time, so all have: backends close theirs about then.
+      idle_count_ -= idle.size();
+      idle.clear();
+      break;
+    }
     Opened opened = std::move(idle.back().opened);
     idle.pop_back();
     --idle_count_;
@@ -70,30 +80,35 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend, const Acquire
 Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettings& settings) {
   const std::uint32_t generation = backend.addresses_generation();
   const auto addresses = backend.addresses();
-  if (addresses->empty()) {
-    backend.ReportConnectFailed();
-    co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "its name is not resolved");
-  }
   const TimePoint deadline = Clock::now() + settings.timeouts.connect;
-  net::error_code error;
-  for (const SocketAddress& address : *addresses) {
-    auto stream = co_await net::Stream::Connect(loop_, address, deadline - Clock::now());
-    if (stream) {
-      co_return Opened{
-          .connection = std::make_unique<Http1Connection>(loop_, std::move(*stream), settings),
-          .generation = generation};
-    }
-    error = stream.error();
-    if (OutOfDescriptors(error) || error == net::asio::error::timed_out) break;
+  const std::size_t start = next_address_++;
+  auto stream = co_await net::Stream::ConnectAny(loop_, addresses, start, deadline);
+  if (!stream && net::IsLocalShortage(stream.error()) && idle_count_ != 0) {
+    // Idle connections are only kept for speed: they are the first to go.
+    DropIdle();
+    stream = co_await net::Stream::ConnectAny(loop_, addresses, start, deadline);
   }
-  if (OutOfDescriptors(error)) {
+  if (stream) {
+    co_return Opened{
+        .connection = std::make_unique<Http1Connection>(loop_, std::move(*stream), settings),
+        .generation = generation};
+  }
+  if (net::IsLocalShortage(stream.error())) {
     co_return Fail(ErrorKind::kOverloaded, Side::kProxy, "no descriptor for a connection is left");
   }
   backend.ReportConnectFailed();
-  if (error == net::asio::error::timed_out) {
+  avoided_.push_back({.backend = &backend, .until = Clock::now() + kAvoidFor});
+  if (stream.error() == net::asio::error::timed_out) {
     co_return Fail(ErrorKind::kConnectTimeout, Side::kUpstream, "no connection within `connect`");
   }
   co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "no connection to the backend");
+}
+
+void Pool::AddAvoided(Backends& backends) {
+  if (avoided_.empty()) return;
+  const TimePoint now = Clock::now();
+  std::erase_if(avoided_, [now](const Avoided& avoided) { return avoided.until <= now; });
+  for (const Avoided& avoided : avoided_) backends.push_back(avoided.backend);
 }
 
 void Pool::GiveBack(Backend& backend, const PoolSettings& settings, Opened opened) {
@@ -141,20 +156,25 @@ void Pool::Forget(const Snapshot& snapshot) {
 void Pool::Cut(const Backend& backend) {
   const auto found = hosts_.find(&backend);
   if (found == hosts_.end()) return;
-  for (InUse& in_use : found->second.in_use) in_use.connection->Close();
+  for (InUse& in_use : found->second.in_use) in_use.connection->Cut();
 }
 
-void Pool::CloseIdle() {
-  closing_ = true;
+void Pool::DropIdle() {
   sweep_.Disarm();
   for (auto& [backend, host] : hosts_) host.idle.clear();
   idle_count_ = 0;
 }
 
+void Pool::CloseIdle() {
+  closing_ = true;
+  DropIdle();
+}
+
 void Pool::CutAll() {
+  cut_ = true;
   CloseIdle();
   for (auto& [backend, host] : hosts_) {
-    for (InUse& in_use : host.in_use) in_use.connection->Close();
+    for (InUse& in_use : host.in_use) in_use.connection->Cut();
   }
 }
 

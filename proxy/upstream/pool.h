@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/error.h"
 #include "proxy/base/settings.h"
@@ -30,16 +31,21 @@ class Pool {
 
   class Borrowed;
   // A connection for one request to `backend`, which the caller has counted in.
-  // Errors: kConnectFailed, kConnectTimeout, kOverloaded; nothing was sent.
+  // Errors: kConnectFailed, kConnectTimeout, kOverloaded, kDraining; nothing was sent.
   net::Awaitable<Result<Borrowed>> Acquire(Backend& backend, const PoolSettings& settings,
                                            AcquireOptions options);
+
+  using Backends = absl::InlinedVector<const Backend*, 4>;
+  // Appends those that took no connection a moment ago: with nothing active they would win every
+  // pick until their probes have failed.
+  void AddAvoided(Backends& backends);
 
   // Closes idle connections to backends that `snapshot` no longer has.
   void Forget(const Snapshot& snapshot);
   // Ends running exchanges with `backend`: its drain deadline has passed.
   void Cut(const Backend& backend);
   void CloseIdle();
-  // Ends everything.
+  // Ends everything, and whatever is asked for later.
   void CutAll();
 
   std::size_t idle() const { return idle_count_; }
@@ -89,6 +95,8 @@ class Pool {
   std::optional<Opened> TakeIdle(const Backend& backend, const AcquireOptions& options);
   net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings);
   void GiveBack(Backend& backend, const PoolSettings& settings, Opened opened);
+  static std::unexpected<ProxyError> Ended();
+  void DropIdle();
   void Sweep();
 
   net::Loop& loop_;
@@ -96,7 +104,14 @@ class Pool {
   // that the worker holds keep the address from being used again before that.
   std::unordered_map<const Backend*, Host> hosts_;
   std::size_t idle_count_ = 0;
+  struct Avoided {
+    const Backend* backend;  // compared only
+    TimePoint until;
+  };
+  std::vector<Avoided> avoided_;
+  std::size_t next_address_ = 0;  // names with several addresses are used in turn
   bool closing_ = false;
+  bool cut_ = false;
   net::TimerWheel::Entry sweep_;
 };
 

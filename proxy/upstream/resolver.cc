@@ -1,18 +1,12 @@
 #include "proxy/upstream/resolver.h"
 
 #include <algorithm>
-#include <exception>
 #include <set>
 #include <utility>
 
 #include "proxy/base/log.h"
-#include "proxy/net/resolve.h"
-#include "proxy/net/spawn.h"
 
 namespace remora::proxy {
-
-using net::Awaitable;
-
 namespace {
 
 constexpr std::chrono::seconds kInterval{30};
@@ -27,7 +21,9 @@ struct Resolver::Watched {
   const std::shared_ptr<Backend> backend;
   net::Timer timer;
   TimePoint last_lookup;
-  bool stopped = false;
+  Duration retry = kAtLeast;  // while the name is not there; doubles up to kInterval
+  bool looking_up = false;
+  bool again = false;  // asked for while a look-up was under way
 };
 
 Resolver::Resolver(net::Loop& loop, Registry& registry, OnAddresses on_addresses)
@@ -36,22 +32,17 @@ Resolver::Resolver(net::Loop& loop, Registry& registry, OnAddresses on_addresses
 Resolver::~Resolver() { Stop(); }
 
 void Resolver::Start() {
-  subscription_ = registry_.Subscribe([this, alive = std::weak_ptr<bool>(alive_)] {
-    loop_.Post([this, alive] {
-      if (!alive.expired()) Sync();
-    });
-  });
+  lookup_ = std::make_unique<net::NameLookup>();
+  changes_ = std::make_unique<ChangeListener>(
+      registry_, [this](std::function<void()> task) { loop_.Post(std::move(task)); },
+      [this] { Sync(); });
   Sync();
 }
 
 void Resolver::Stop() {
-  if (subscription_ != 0) registry_.Unsubscribe(subscription_);
-  subscription_ = 0;
+  changes_.reset();
   alive_.reset();
-  for (auto& [uid, watched] : watched_) {
-    watched->stopped = true;
-    watched->timer.cancel();
-  }
+  lookup_.reset();
   watched_.clear();
 }
 
@@ -59,7 +50,8 @@ void Resolver::ResolveSoon(std::string_view uid) {
   const auto found = watched_.find(uid);
   if (found == watched_.end()) return;
   Watched& watched = *found->second;
-  watched.timer.expires_at(std::max(Clock::now(), watched.last_lookup + kAtLeast));
+  watched.again = watched.looking_up;
+  if (!watched.looking_up) ScheduleNext(watched, watched.last_lookup + kAtLeast - Clock::now());
 }
 
 void Resolver::Sync() {
@@ -69,61 +61,72 @@ void Resolver::Sync() {
     for (const auto& backend : pool->backends) {
       if (!backend->needs_resolving()) continue;
       present.insert(backend->uid());
-      if (watched_.contains(backend->uid())) continue;
-      auto watched = std::make_shared<Watched>(loop_, backend);
-      watched_.emplace(backend->uid(), watched);
-      net::Spawn(loop_, Watch(loop_, registry_, on_addresses_, std::move(watched)),
-                 [](const std::exception_ptr& failure) {
-                   if (failure) log::Error("a name look-up ended by an exception");
-                 });
+      const auto [entry, added] = watched_.try_emplace(backend->uid());
+      if (!added) continue;
+      entry->second = std::make_unique<Watched>(loop_, backend);
+      LookUp(*entry->second);
     }
   }
-  std::erase_if(watched_, [&](const auto& entry) {
-    if (present.contains(entry.first)) return false;
-    entry.second->stopped = true;
-    entry.second->timer.cancel();
-    return true;
-  });
+  std::erase_if(watched_, [&](const auto& entry) { return !present.contains(entry.first); });
 }
 
-Awaitable<> Resolver::Watch(net::Loop& loop, Registry& registry, OnAddresses on_addresses,
-                            std::shared_ptr<Watched> watched) {
-  Backend& backend = *watched->backend;
-  while (!watched->stopped) {
-    watched->last_lookup = Clock::now();
-    backend.ResetConnectFailed();
-    auto addresses = co_await net::Resolve(loop, backend.url().host, backend.url().port);
-    if (watched->stopped) co_return;
-    const bool had_none = backend.addresses()->empty();
-    if (addresses && !addresses->empty()) {
-      // Round-robin DNS changes the order all the time: only another set is a change.
-      if (!std::ranges::is_permutation(*backend.addresses(), *addresses)) {
-        backend.SetAddresses(*addresses);
-        on_addresses(backend.uid());
-      }
-    } else {
-      const std::string reason = addresses ? "no address" : addresses.error().message();
-      log::Warn("name look-up failed", {{"pool", backend.pool()},
-                                        {"server", backend.id()},
-                                        {"host", backend.url().host},
-                                        {"reason", reason}});
-      if (had_none) {
-        registry.ReportHealth(backend.uid(), {.state = ServerState::kWarming,
-                                              .reason = "name look-up: " + reason,
-                                              .last_probe = WallClock::now(),
-                                              .consecutive_failures = 0});
-      }
+void Resolver::LookUp(Watched& watched) {
+  watched.looking_up = true;
+  watched.again = false;
+  watched.last_lookup = Clock::now();
+  const BackendUrl& url = watched.backend->url();
+  lookup_->Start(url.host, url.port,
+                 [this, alive = std::weak_ptr<bool>(alive_),
+                  uid = watched.backend->uid()](net::NameLookup::Result result) {
+                   loop_.Post([this, alive, uid, result = std::move(result)] {
+                     if (!alive.expired()) OnResult(uid, result);
+                   });
+                 });
+}
+
+void Resolver::OnResult(const std::string& uid, const net::NameLookup::Result& result) {
+  const auto found = watched_.find(uid);
+  if (found == watched_.end()) return;
+  Watched& watched = *found->second;
+  Backend& backend = *watched.backend;
+  watched.looking_up = false;
+  if (result && !result->empty()) {
+    watched.retry = kAtLeast;
+    // Round-robin DNS changes the order all the time: only another set is a change.
+    if (!std::ranges::is_permutation(*backend.addresses(), *result)) {
+      backend.SetAddresses(*result);
+      on_addresses_(uid);
     }
-    // A name that is not there yet is asked for more often.
-    const bool resolved = !backend.addresses()->empty();
-    watched->timer.expires_after(resolved ? Duration(kInterval) : Duration(kAtLeast));
-    net::error_code error;
-    do {
-      // ResolveSoon moves the expiry, which ends the wait early: go on waiting for the new time.
-      auto [wait_error] = co_await watched->timer.async_wait(net::kNoThrow);
-      error = wait_error;
-    } while (error && !watched->stopped);
+  } else {
+    const std::string reason = result ? "no address" : result.error();
+    log::Warn("name look-up failed", {{"pool", backend.pool()},
+                                      {"server", backend.id()},
+                                      {"host", backend.url().host},
+                                      {"reason", reason}});
+    if (backend.addresses()->empty()) {
+      registry_.ReportHealth(uid, {.state = ServerState::kWarming,
+                                   .reason = "name look-up: " + reason,
+                                   .last_probe = WallClock::now(),
+                                   .consecutive_failures = 0});
+    }
   }
+  Duration wait = kInterval;
+  if (backend.addresses()->empty()) {
+    wait = watched.retry;
+    watched.retry = std::min<Duration>(watched.retry * 2, kInterval);
+  }
+  if (watched.again) wait = std::min<Duration>(wait, kAtLeast);
+  ScheduleNext(watched, wait);
+}
+
+void Resolver::ScheduleNext(Watched& watched, Duration wait) {
+  watched.timer.expires_after(std::max(wait, Duration::zero()));
+  watched.timer.async_wait([this, alive = std::weak_ptr<bool>(alive_),
+                            uid = watched.backend->uid()](net::error_code error) {
+    if (error || alive.expired()) return;
+    const auto found = watched_.find(uid);
+    if (found != watched_.end() && !found->second->looking_up) LookUp(*found->second);
+  });
 }
 
 }  // namespace remora::proxy

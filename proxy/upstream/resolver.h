@@ -1,8 +1,8 @@
 // Keeps the addresses of backends that have names: looked up when they appear, every 30 s, and soon
 // after a failed connect. A failed look-up keeps the addresses of the last good one.
 //
-// Threads: the control loop's (look-ups run in a thread that Asio has for them, never on a worker).
-// Lifetime: the registry outlives it; Stop first, then let the loop run out.
+// Threads: the control loop's; look-ups run on threads of their own (net/name_lookup.h).
+// Lifetime: the registry outlives it. After Stop nothing of it is left in the loop.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,8 @@
 #include <string_view>
 
 #include "proxy/net/loop.h"
+#include "proxy/net/name_lookup.h"
+#include "proxy/registry/change_listener.h"
 #include "proxy/registry/registry.h"
 
 namespace remora::proxy {
@@ -33,14 +35,17 @@ class Resolver {
  private:
   struct Watched;
   void Sync();
-  static net::Awaitable<> Watch(net::Loop& loop, Registry& registry, OnAddresses on_addresses,
-                                std::shared_ptr<Watched> watched);
+  void LookUp(Watched& watched);
+  void OnResult(const std::string& uid, const net::NameLookup::Result& result);
+  void ScheduleNext(Watched& watched, Duration wait);
 
   net::Loop& loop_;
   Registry& registry_;
   const OnAddresses on_addresses_;
-  std::map<std::string, std::shared_ptr<Watched>, std::less<>> watched_;  // by uid
-  std::uint64_t subscription_ = 0;
+  std::map<std::string, std::unique_ptr<Watched>, std::less<>> watched_;  // by uid
+  std::unique_ptr<ChangeListener> changes_;
+  std::unique_ptr<net::NameLookup> lookup_;
+  // Expires with this, for what is still on its way here.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -1,5 +1,6 @@
 #include "server/admin/http_server.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -16,8 +17,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <exception>
+#include <list>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -128,11 +129,16 @@ class HttpServer::Impl {
     acceptor_.close(ignored);
     back_off_.cancel();
     stopped_ = true;
-    // A session removes itself later, on the loop, so the set does not change below us.
-    for (Stream* stream : sessions_) stream->close();
+    // A session removes itself later, on the loop, so the list does not change below us.
+    for (Session* session : sessions_) session->stream.close();
   }
 
  private:
+  struct Session {
+    Stream stream;
+    bool has_asked = false;  // has sent a full request
+  };
+
   Awaitable<> Listen() {
     while (!stopped_) {
       error_code error;
@@ -144,32 +150,46 @@ class HttpServer::Impl {
         co_await back_off_.async_wait(kNoThrow);
         continue;
       }
-      // Beyond the limit the socket is closed here and now.
-      if (sessions_.size() >= limits_.connections) continue;
+      // Beyond the limit, and where nobody can be sent away, the socket is closed here and now.
+      if (sessions_.size() >= limits_.connections && !EvictSilent()) continue;
       asio::co_spawn(loop_.executor(), Serve(Stream(std::move(socket))),
                      [this](const std::exception_ptr& failure) { LogIfFailed(failure); });
     }
   }
 
+  // Closes the oldest connection that has not sent a full request, so that those who only hold
+  // connections can't keep out those who ask. False where there is none.
+  bool EvictSilent() {
+    const auto silent =
+        std::ranges::find_if(sessions_, [](const Session* one) { return !one->has_asked; });
+    if (silent == sessions_.end()) return false;
+    (*silent)->stream.close();
+    // Its coroutine ends later; the place is free now.
+    sessions_.erase(silent);
+    return true;
+  }
+
   // Owns one connection from accept to close.
   Awaitable<> Serve(Stream stream) {
+    Session session{.stream = std::move(stream)};
     struct Registration {
-      std::set<Stream*>& sessions;
-      Stream* stream;
-      Registration(std::set<Stream*>& s, Stream* one) : sessions(s), stream(one) {
-        sessions.insert(one);
+      std::list<Session*>& sessions;
+      Session* session;
+      Registration(std::list<Session*>& all, Session* one) : sessions(all), session(one) {
+        sessions.push_back(one);
       }
-      ~Registration() { sessions.erase(stream); }
-    } registration(sessions_, &stream);
+      ~Registration() { sessions.remove(session); }
+    } registration(sessions_, &session);
     beast::flat_buffer buffer(limits_.head_bytes + 4096);
     bool more = !stopped_;
-    while (more) more = co_await ServeOne(stream, buffer);
+    while (more) more = co_await ServeOne(session, buffer);
     error_code ignored;
-    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    session.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
   }
 
   // One request and its answer; false when the connection ends with it.
-  Awaitable<bool> ServeOne(Stream& stream, beast::flat_buffer& buffer) {
+  Awaitable<bool> ServeOne(Session& session, beast::flat_buffer& buffer) {
+    Stream& stream = session.stream;
     Parser parser;
     parser.header_limit(limits_.head_bytes);
     parser.body_limit(limits_.body_bytes);
@@ -188,6 +208,7 @@ class HttpServer::Impl {
       answer = AnswerToError(error);
       if (!answer) co_return false;
     } else {
+      session.has_asked = true;
       answer = handler_(Split(ToStd(request.method_string()), ToStd(request.target())));
     }
     const bool keep_alive = !error && request.keep_alive() && !stopped_;
@@ -232,7 +253,7 @@ class HttpServer::Impl {
   Acceptor acceptor_;
   proxy::net::Timer back_off_;
   std::string address_;
-  std::set<Stream*> sessions_;
+  std::list<Session*> sessions_;  // the oldest first
   bool stopped_ = false;
 };
 

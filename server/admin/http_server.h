@@ -1,9 +1,10 @@
 // A small HTTP/1.1 server for answers made here: the admin port and the demo backends. Not for
 // proxied traffic. Beast is in its .cc and nowhere else in server/.
 //
-// Everything is bounded: head, body (read and dropped), time, connections. One thread: that of the
-// loop. Lifetime: the loop outlives it; it may be destroyed as soon as Stop was called and the loop
-// has ended, as sessions refer to it.
+// Everything is bounded: head, body (read and dropped), time, connections. At the limit on
+// connections the oldest that has not sent a full request makes room for a new one. One thread:
+// that of the loop. Lifetime: the loop outlives it; it may be destroyed as soon as Stop was called
+// and the loop has ended, as sessions refer to it.
 #pragma once
 
 #include <chrono>

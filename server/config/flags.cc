@@ -48,7 +48,8 @@ std::variant<Flags, int> ParseFlags(int argc, const char* const* argv) {
   CLI::App app("Remora, a service mesh sidecar controlled over gRPC", "remorad");
   app.footer(kFooter);
   app.add_option("--config", config_file, "YAML file")->type_name("FILE");
-  app.add_option("--listen", listen, "Data listener, ip:port; may be given again")
+  app.add_option("--listen", listen,
+                 "Data listener of pool default, or of the only pool; may be given again")
       ->type_name("ADDR")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

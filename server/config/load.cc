@@ -1,5 +1,6 @@
 #include "server/config/load.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,13 +36,21 @@ std::string VariableName(std::string_view path) {
   return "REMORA_" + absl::AsciiStrToUpper(absl::StrReplaceAll(ToAbsl(path), {{".", "_"}}));
 }
 
-// The file to read; nullopt where none was asked for and none is there.
-std::optional<std::string> FindFile(const Flags& flags, const GetEnv& get_env) {
+absl::Status CannotRead(std::string_view path, int error) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(ToAbsl(path), ": cannot be read: ", std::strerror(error)));
+}
+
+// The file to read; nullopt where none was asked for and none is there. One that may be there but
+// can't be looked at is an error: to start without it would mean to ignore it.
+absl::StatusOr<std::optional<std::string>> FindFile(const Flags& flags, const GetEnv& get_env) {
   if (flags.config_file) return flags.config_file;
   if (auto named = Variable(get_env, "REMORA_CONFIG")) return named;
   if (flags.demo) return std::nullopt;
   for (const char* const path : kLookedUp) {
-    if (std::error_code ignored; std::filesystem::exists(path, ignored)) return path;
+    struct stat info{};
+    if (stat(path, &info) == 0) return path;
+    if (errno != ENOENT && errno != ENOTDIR) return CannotRead(path, errno);
   }
   return std::nullopt;
 }
@@ -54,7 +63,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) return fail("is a directory, not a file");
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(std::string("cannot be read: ") + std::strerror(errno));
+  if (!file) return CannotRead(path, errno);
   std::string text(kMaxFileBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad()) return fail("cannot be read");
@@ -87,11 +96,13 @@ absl::StatusOr<Config> LoadConfig(const Flags& flags, const GetEnv& get_env) {
                         .file_text = std::nullopt,
                         .file_name = {},
                         .overrides = ReadEnvironment(get_env)};
-  if (const auto path = FindFile(flags, get_env)) {
-    absl::StatusOr<std::string> text = ReadFile(*path);
+  const absl::StatusOr<std::optional<std::string>> path = FindFile(flags, get_env);
+  if (!path.ok()) return path.status();
+  if (path->has_value()) {
+    absl::StatusOr<std::string> text = ReadFile(**path);
     if (!text.ok()) return text.status();
     sources.file_text = *std::move(text);
-    sources.file_name = *path;
+    sources.file_name = **path;
   }
   sources.overrides.insert(sources.overrides.end(), flags.overrides.begin(), flags.overrides.end());
   absl::StatusOr<Config> config = BuildConfig(sources);

@@ -32,6 +32,7 @@ std::vector<Override> ReadEnvironment(const GetEnv& get_env);
 
 // Flags > environment > file > defaults. The file: --config, else REMORA_CONFIG, else
 // ./config.yaml, else /etc/remora/config.yaml, else none; with --demo only the first two.
+// Only a file that is not there is passed over; one that can't be read is an error.
 // INVALID_ARGUMENT with a line for each problem.
 absl::StatusOr<Config> LoadConfig(const Flags& flags, const GetEnv& get_env);
 

@@ -83,6 +83,30 @@ YAML::Node ToNode(const Override& setting) {
 
 // ---- rules that look at more than one value ----
 
+// --listen and REMORA_LISTEN name no pool: `default` is meant where there is one, else the only one
+// of the file. (The pools of the demo are made later.)
+void ChoosePoolOfListeners(Reading& reading, const ConfigSources& sources, Document& document) {
+  const auto is_list = [](const Override& setting) { return setting.path == "listeners"; };
+  const auto last =
+      std::ranges::find_if(sources.overrides.rbegin(), sources.overrides.rend(), is_list);
+  Config& config = document.config;
+  if (last == sources.overrides.rend() || sources.demo || document.pools.empty()) return;
+  std::vector<std::string> names;
+  for (const PoolEntry& pool : document.pools) names.push_back(pool.settings.name);
+  if (Contains(names, kDefaultPool) ||
+      Contains(config.servers, kDefaultPool, &ListedServer::pool)) {
+    return;
+  }
+  if (names.size() > 1) {
+    return reading.Fail(
+        last->source, "",
+        absl::StrCat("the file has several pools (", absl::StrJoin(names, ", "),
+                     ") and none is 'default', so it is open which one is meant; write `listeners` "
+                     "with their `pool` into the file instead"));
+  }
+  for (proxy::ListenerSettings& listener : config.proxy.listeners) listener.pool = names.front();
+}
+
 // The pools there are, with `default` added where something uses it unnamed.
 void PutPoolsTogether(Reading& reading, Document& document) {
   Config& config = document.config;
@@ -188,6 +212,7 @@ absl::StatusOr<Config> BuildConfig(const ConfigSources& sources) {
     ReadMap(Value(reading, ToNode(setting), setting.source, /*has_lines=*/false), RootFields(),
             document);
   }
+  ChoosePoolOfListeners(reading, sources, document);
   PutPoolsTogether(reading, document);
   CheckListeners(reading, document.config);
   CheckServers(reading, document.config);

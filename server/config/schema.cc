@@ -31,8 +31,6 @@ constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = 1024 * kKiB;
 constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 50;
 constexpr std::size_t kMaxLabels = 64;
-constexpr std::size_t kMaxLabelKey = 63;
-constexpr std::size_t kMaxLabelValue = 256;
 
 std::string Quoted(const std::string& text) {
   return absl::StrCat("'", absl::CHexEscape(text.substr(0, 100)), "'");
@@ -82,8 +80,8 @@ void ReadLabels(const Value& value, ServerSpec& spec) {
   value.ForEachEntry([&spec](const std::string& key, const Value& entry) {
     auto text = entry.Text();
     if (!text) return;
-    if (key.empty() || key.size() > kMaxLabelKey || text->size() > kMaxLabelValue) {
-      return entry.Fail("is too long; a key has 1 to 63 bytes, a value at most 256");
+    if (const std::string problem = proxy::LabelProblem(key, *text); !problem.empty()) {
+      return entry.Fail(problem);
     }
     if (spec.labels.size() == kMaxLabels) return entry.Fail("is one too many; 64 are allowed");
     spec.labels.emplace(key, *std::move(text));

@@ -115,7 +115,14 @@ AcceptLoop::Outcome AcceptLoop::ShedOne() {
 
 void AcceptLoop::Admit(UniqueFd fd) {
   if (!reserve_) reserve_ = OpenReserve();
-  if (!PeerAllowed(fd.get())) {
+  const std::optional<ucred> peer = PeerOf(fd.get());
+  if (peer) {
+    log::Debug("control connection",
+               {{"connection", ++accepted_}, {"uid", peer->uid}, {"pid", peer->pid}});
+  } else {
+    log::Debug("control connection", {{"connection", ++accepted_}});
+  }
+  if (socket_.is_unix() && !(peer && (peer->uid == geteuid() || peer->uid == 0))) {
     peer_warning_.Write("control connection of another user refused", socket_.address().c_str());
     return;
   }
@@ -127,12 +134,13 @@ void AcceptLoop::Admit(UniqueFd fd) {
   hand_over_(std::move(fd));
 }
 
-bool AcceptLoop::PeerAllowed(int fd) const {
-  if (!socket_.is_unix()) return true;
+std::optional<ucred> AcceptLoop::PeerOf(int fd) const {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
-  return peer.uid == geteuid() || peer.uid == 0;
+  if (!socket_.is_unix() || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    return std::nullopt;
+  }
+  return peer;
 }
 
 }  // namespace remora::server

@@ -5,6 +5,8 @@
 // control API is what an operator has left when that thread is busy, and handing over runs gRPC's
 // code, which we don't want between two probes.
 //
+// Each connection has a number, which is logged with its peer's uid and pid (debug): a call names
+// its peer only as "unix:".
 // Refused by closing at once: peers of another user on a unix socket, and what is beyond
 // `max_connections`. Out of descriptors: a reserve descriptor is given up to accept and close the
 // waiting connection, so that the loop neither spins nor leaves peers hanging.
@@ -12,8 +14,12 @@
 // Lifetime: `socket` and whatever `hand_over` refers to outlive it.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <thread>
 
 #include "proxy/base/clock.h"
@@ -52,12 +58,14 @@ class AcceptLoop {
   Outcome OnAcceptError(int error);
   Outcome ShedOne();
   void Admit(UniqueFd fd);
-  bool PeerAllowed(int fd) const;
+  // nullopt over TCP, and where the system does not tell.
+  std::optional<ucred> PeerOf(int fd) const;
 
   const ListenSocket& socket_;
   const HandOver hand_over_;
   // Below: touched by the loop's thread only.
   ConnectionTable connections_;
+  std::uint64_t accepted_ = 0;  // the number of the latest connection
   UniqueFd reserve_;
   RateLimitedWarning cap_warning_;
   RateLimitedWarning descriptor_warning_;

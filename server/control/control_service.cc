@@ -16,18 +16,41 @@ constexpr std::string_view kOwner = "api";
 // A page ends early rather than pass what clients accept by default (4 MiB): 1000 servers with all
 // their labels would be 20 MB.
 constexpr std::size_t kMaxPageBytes = 1024 * 1024;
-// A log line holds no more of what a caller sent.
-constexpr std::size_t kMaxLogged = 200;
+// A log line, and the details of an error, hold no more of what a caller sent.
+constexpr std::size_t kMaxShown = 200;
 
-std::string_view Cut(std::string_view text) { return text.substr(0, kMaxLogged); }
+// The server that a call is about, as it is or would be named in the registry.
+struct Target {
+  std::string pool;
+  std::string id;
+  std::string url;
+};
+
+Target TargetOf(std::string_view pool, std::string_view id) {
+  return {.pool = pool.empty() ? "default" : Shown(pool, kMaxShown),
+          .id = Shown(id, kMaxShown),
+          .url = {}};
+}
+
+Target TargetOf(const v1::AddServerRequest& request) {
+  Target target = TargetOf(request.pool(), request.id());
+  target.url = Shown(request.spec().url(), kMaxShown);
+  const auto url = proxy::ParseBackendUrl(request.spec().url());
+  if (target.id.empty() && url.ok()) target.id = proxy::DeriveId(*url);
+  return target;
+}
+
+Target TargetOf(const proxy::ServerView& view) {
+  return {.pool = view.pool, .id = view.id, .url = Shown(view.spec.url, kMaxShown)};
+}
 
 // One line for each attempt to change something, refused ones included.
-void Audit(const grpc::CallbackServerContext& context, std::string_view rpc, std::string_view pool,
-           std::string_view id, std::string_view url, std::string_view result) {
+void Audit(const grpc::CallbackServerContext& context, std::string_view rpc, const Target& target,
+           std::string_view result) {
   log::Info("audit", {{"rpc", rpc},
-                      {"pool", Cut(pool)},
-                      {"id", Cut(id)},
-                      {"url", Cut(url)},
+                      {"pool", target.pool},
+                      {"id", target.id},
+                      {"url", target.url},
                       {"peer", context.peer()},
                       {"result", result}});
 }
@@ -43,16 +66,10 @@ grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grp
   return reactor;
 }
 
-std::map<std::string, std::string> Metadata(std::string_view pool, std::string_view id) {
-  std::map<std::string, std::string> metadata{
-      {"pool", std::string(pool.empty() ? "default" : Cut(pool))}};
-  if (!id.empty()) metadata.emplace("id", Cut(id));
+std::map<std::string, std::string> Metadata(const Target& target) {
+  std::map<std::string, std::string> metadata{{"pool", target.pool}};
+  if (!target.id.empty()) metadata.emplace("id", target.id);
   return metadata;
-}
-
-absl::Status CheckId(std::string_view id) {
-  if (!id.empty()) return absl::OkStatus();
-  return InvalidFields({{"id", "must not be empty; ListServers shows the ids"}});
 }
 
 }  // namespace
@@ -63,12 +80,11 @@ grpc::ServerUnaryReactor* ControlService::AddServer(grpc::CallbackServerContext*
   const absl::StatusOr<proxy::AddResult> added =
       registry_.Add(request->pool(), request->id(), FromProto(request->spec()), kOwner);
   if (!added.ok()) {
-    Audit(*context, "AddServer", request->pool(), request->id(), request->spec().url(),
-          ResultOf(added.status()));
-    return Finish(context, ToGrpcStatus(added.status(), Metadata(request->pool(), request->id())));
+    const Target target = TargetOf(*request);
+    Audit(*context, "AddServer", target, ResultOf(added.status()));
+    return Finish(context, ToGrpcStatus(added.status(), Metadata(target)));
   }
-  Audit(*context, "AddServer", added->server.pool, added->server.id, added->server.spec.url,
-        added->created ? "created" : "unchanged");
+  Audit(*context, "AddServer", TargetOf(added->server), added->created ? "created" : "unchanged");
   *response->mutable_server() = ToProto(added->server);
   response->set_created(added->created);
   return Finish(context, grpc::Status::OK);
@@ -77,24 +93,25 @@ grpc::ServerUnaryReactor* ControlService::AddServer(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* ControlService::RemoveServer(grpc::CallbackServerContext* context,
                                                        const v1::RemoveServerRequest* request,
                                                        v1::RemoveServerResponse* response) {
-  const auto removed = [&]() -> absl::StatusOr<proxy::ServerView> {
-    if (absl::Status status = CheckId(request->id()); !status.ok()) return status;
-    const absl::StatusOr<std::chrono::milliseconds> drain_timeout = DrainTimeout(*request);
+  const auto removed = [&]() -> absl::StatusOr<proxy::RemoveResult> {
+    const auto drain_timeout = DrainTimeout(*request);
     if (!drain_timeout.ok()) return drain_timeout.status();
     return registry_.Remove(request->pool(), request->id(), *drain_timeout);
   }();
   if (removed.ok()) {
-    Audit(*context, "RemoveServer", removed->pool, removed->id, removed->spec.url, "removed");
-    *response->mutable_server() = ToProto(*removed);
+    Audit(*context, "RemoveServer", TargetOf(removed->server),
+          removed->was_draining ? "already draining" : "removed");
+    *response->mutable_server() = ToProto(removed->server);
     return Finish(context, grpc::Status::OK);
   }
   const std::string result = ResultOf(removed.status());
-  Audit(*context, "RemoveServer", request->pool(), request->id(), "", result);
+  const Target target = TargetOf(request->pool(), request->id());
+  Audit(*context, "RemoveServer", target, result);
   // A pool that is not there stays an error: it can never come to be, so it is a misspelling.
   if (request->allow_missing() && result == "SERVER_NOT_FOUND") {
     return Finish(context, grpc::Status::OK);
   }
-  return Finish(context, ToGrpcStatus(removed.status(), Metadata(request->pool(), request->id())));
+  return Finish(context, ToGrpcStatus(removed.status(), Metadata(target)));
 }
 
 grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContext* context,
@@ -108,7 +125,7 @@ grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContex
     return registry_.List(request->pool(), *cursor, *page_size);
   }();
   if (!listed.ok()) {
-    return Finish(context, ToGrpcStatus(listed.status(), Metadata(request->pool(), "")));
+    return Finish(context, ToGrpcStatus(listed.status(), Metadata(TargetOf(request->pool(), ""))));
   }
   response->set_revision(listed->revision);
   std::size_t bytes = 0;
@@ -130,12 +147,10 @@ grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* ControlService::GetServer(grpc::CallbackServerContext* context,
                                                     const v1::GetServerRequest* request,
                                                     v1::Server* response) {
-  const auto found = [&]() -> absl::StatusOr<proxy::ServerView> {
-    if (absl::Status status = CheckId(request->id()); !status.ok()) return status;
-    return registry_.Get(request->pool(), request->id());
-  }();
+  const absl::StatusOr<proxy::ServerView> found = registry_.Get(request->pool(), request->id());
   if (!found.ok()) {
-    return Finish(context, ToGrpcStatus(found.status(), Metadata(request->pool(), request->id())));
+    return Finish(context,
+                  ToGrpcStatus(found.status(), Metadata(TargetOf(request->pool(), request->id()))));
   }
   *response = ToProto(*found);
   return Finish(context, grpc::Status::OK);

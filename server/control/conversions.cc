@@ -66,8 +66,9 @@ proxy::ServerSpec FromProto(const v1::ServerSpec& spec) {
           .labels = {spec.labels().begin(), spec.labels().end()}};
 }
 
-absl::StatusOr<std::chrono::milliseconds> DrainTimeout(const v1::RemoveServerRequest& request) {
-  if (!request.has_drain_timeout()) return proxy::Registry::kDefaultDrain;
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
+    const v1::RemoveServerRequest& request) {
+  if (!request.has_drain_timeout()) return std::nullopt;
   const google::protobuf::Duration& timeout = request.drain_timeout();
   constexpr std::int64_t kMaxSeconds = std::chrono::seconds(proxy::Registry::kMaxDrain).count();
   const bool in_range = timeout.seconds() >= 0 && timeout.seconds() <= kMaxSeconds &&
@@ -177,7 +178,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status,
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status details;
   details.set_code(static_cast<int>(status.code()));
-  details.set_message(std::string(status.message()));
+  details.set_message(Shown(ToStd(status.message()), kMaxStatusMessage));
   google::rpc::ErrorInfo info;
   info.set_reason(ReasonOf(status));
   info.set_domain(kErrorDomain);

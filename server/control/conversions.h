@@ -21,9 +21,10 @@ namespace remora::server {
 // A weight of 0 becomes 1; everything else is the registry's to check.
 proxy::ServerSpec FromProto(const v1::ServerSpec& spec);
 
-// How long a removed server may finish: the default where it is unset, INVALID_ARGUMENT outside of
-// 0 to Registry::kMaxDrain. Rounded up to milliseconds, as 0 has a meaning of its own.
-absl::StatusOr<std::chrono::milliseconds> DrainTimeout(const v1::RemoveServerRequest& request);
+// How long a removed server may finish: nullopt where it is unset, INVALID_ARGUMENT outside of 0 to
+// Registry::kMaxDrain. Rounded up to milliseconds, as 0 has a meaning of its own.
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
+    const v1::RemoveServerRequest& request);
 
 // 0 stands for 100; more than 1000 is 1000; negative is INVALID_ARGUMENT.
 absl::StatusOr<std::size_t> PageSize(const v1::ListServersRequest& request);
@@ -43,7 +44,8 @@ google::protobuf::Timestamp ToProto(proxy::WallTime time);
 google::protobuf::Duration ToProto(proxy::Duration duration);
 
 // The code and message of `status`, with ErrorInfo (its reason, our domain, `metadata`) and, where
-// it names fields, BadRequest in a google.rpc.Status as error details.
+// it names fields, BadRequest in a google.rpc.Status as error details. All together stay below the
+// 8 KiB of trailers that clients take: the message is cut, and `metadata` should be short.
 grpc::Status ToGrpcStatus(const absl::Status& status,
                           const std::map<std::string, std::string>& metadata = {});
 

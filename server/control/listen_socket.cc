@@ -37,17 +37,25 @@ bool OwnedByUsOrRoot(const struct stat& info) {
   return info.st_uid == geteuid() || info.st_uid == 0;
 }
 
-// The directory must not let a third user rename or remove what we put into it.
-absl::Status CheckDirectory(const std::string& path, int fd) {
+// The directory must not let a third user rename or remove what we put into it; `entry` is what
+// `path` itself names, which may be a link to it.
+absl::Status CheckDirectory(const std::string& path, const struct stat& entry, int fd) {
   struct stat info{};
   if (fstat(fd, &info) != 0) return SystemError("cannot look at " + path, errno);
+  for (const struct stat& one : {entry, info}) {
+    if (OwnedByUsOrRoot(one)) continue;
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "the directory %s belongs to another user (uid %d), who could replace the socket; use a "
+        "directory of mode 0700 that is owned by uid %d",
+        path, one.st_uid, geteuid()));
+  }
   const bool others_write = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
   const bool sticky = (info.st_mode & S_ISVTX) != 0;
-  if (!OwnedByUsOrRoot(info) || (others_write && !sticky)) {
+  if (others_write && !sticky) {
     return absl::FailedPreconditionError(absl::StrFormat(
-        "the directory %s belongs to or is writable by another user, who could replace the "
-        "socket; use a directory of mode 0700 that is owned by uid %d",
-        path, geteuid()));
+        "the directory %s is writable by other users (mode %04o), who could replace the socket; "
+        "use a subdirectory, such as unix:%s/remora/control.sock: it is made with mode 0700",
+        path, info.st_mode & 07777, path));
   }
   return absl::OkStatus();
 }
@@ -57,10 +65,12 @@ absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path) {
     const int error = errno;
     return SystemError("cannot create the directory " + path + " for the control socket", error);
   }
-  // A link in the last component could lead anywhere; the way to it may have links (/var/run).
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  // Links are followed, as /var/run is one; what they lead to is judged once it is open.
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return SystemError("cannot open the directory " + path, errno);
-  if (absl::Status status = CheckDirectory(path, fd.get()); !status.ok()) return status;
+  struct stat entry{};
+  if (lstat(path.c_str(), &entry) != 0) return SystemError("cannot look at " + path, errno);
+  if (absl::Status status = CheckDirectory(path, entry, fd.get()); !status.ok()) return status;
   return fd;
 }
 

@@ -12,6 +12,7 @@ from peers import control as control_peer
 from peers.backend import Backend, echo
 from peers.daemon import Daemon, binary, default_config, write_config
 from peers.nginx import Nginx
+from peers.sanitizer import is_sanitized, reports
 
 E2E_DIR = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(E2E_DIR))
@@ -20,6 +21,41 @@ ROOT = os.path.dirname(os.path.dirname(E2E_DIR))
 for variable in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(variable, None)
     os.environ.pop(variable.upper(), None)
+# Nor may settings that the user has for a remorad of their own.
+for variable in [name for name in os.environ if name.startswith("REMORA_")]:
+    if variable != "REMORA_E2E_REQUESTS":
+        del os.environ[variable]
+
+# Tests that say nothing about a sanitized build, and why.
+NOT_SANITIZED = {
+    "test_a_4_gib_download": "4 GiB are too slow here, and memory is not the daemon's alone",
+    "test_a_4_gib_upload": "4 GiB are too slow here, and memory is not the daemon's alone",
+}
+
+
+def pytest_collection_modifyitems(items):
+    path = binary("REMORAD", "remorad")
+    if not os.path.exists(path) or not is_sanitized(path):
+        return
+    for item in items:
+        reason = NOT_SANITIZED.get(getattr(item, "originalname", item.name))
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=f"sanitized build: {reason}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sanitizer_reports():
+    directory = tempfile.mkdtemp(prefix="remora-sanitizer-")
+    reports.collect_in(directory)
+    yield
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def no_sanitizer_report(sanitizer_reports):
+    """The test during which one was written fails, whichever process wrote it."""
+    yield
+    reports.check()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -163,6 +163,22 @@ def test_an_empty_id_is_named(daemon):
             call("")
 
 
+def test_what_can_not_be_an_id_is_named_and_its_length_does_not_matter(daemon):
+    for call in (daemon.control.get, daemon.control.remove):
+        for bad in ("NO", "a_b", "x" * 64, "x" * 50_000):
+            with refused("INVALID_ARGUMENT", "INVALID_FIELD", ["id"]) as caught:
+                call(bad)
+            assert len(caught.value.message) <= 1024
+
+
+def test_many_faults_make_an_error_that_arrives(daemon):
+    labels = {f"{'k' * 70}{i}": "v" for i in range(60)}
+    with refused("INVALID_ARGUMENT", "INVALID_FIELD", ["spec.labels"]) as caught:
+        daemon.control.add("127.0.0.1:9001", labels=labels)
+    assert len(caught.value.message) <= 1024
+    assert "and 50 more" in caught.value.message
+
+
 # ---- paging -------------------------------------------------------------------------------------
 
 
@@ -340,6 +356,7 @@ def test_remoractl_does_the_verbs(remora, backend, remoractl):
     assert version.returncode == 0 and version.stdout.strip()
     removed = remoractl(daemon, "servers", "remove", "a", "--wait")
     assert removed.returncode == 0, removed.stderr
+    assert removed.stdout == "", "the server is gone"
     assert remoractl(daemon, "servers", "list", "--no-headers").stdout == ""
 
 
@@ -369,7 +386,8 @@ def test_each_failure_of_remoractl_has_its_code_and_says_what_to_do(remora, remo
         assert text in run.stderr, (arguments, run.stderr)
         assert "hint: " in run.stderr, (arguments, run.stderr)
         assert run.stdout == "", "data goes to stdout, talk to stderr"
-    assert remoractl(daemon, "servers", "remove", "nobody", "--allow-missing").returncode == 0
+    missing = remoractl(daemon, "servers", "remove", "nobody", "--allow-missing", "-o", "json")
+    assert (missing.returncode, missing.stdout) == (0, "{}\n"), missing
     gone = remoractl(None, "--server", f"unix:{directory}/nobody.sock", "health")
     assert gone.returncode == 69 and "hint: " in gone.stderr, gone
 

@@ -138,24 +138,24 @@ def test_answers_without_a_body_leave_the_connection_in_step(remora, backend, st
 def test_chunks_pass_both_ways_with_trailers_kept_apart(remora, backend):
     async def answer(exchange):
         await exchange.read_body()
-        await exchange.send_head(200, [("Transfer-Encoding", "chunked"), ("Trailer", "X-Sum")])
+        await exchange.send_head(200, [("Transfer-Encoding", "chunked"), ("Trailer", "X-Checksum")])
         await exchange.send_chunk(b"abc")
         await exchange.send_chunk(b"def")
-        await exchange.send(b"0\r\nX-Sum: 42\r\n\r\n")
+        await exchange.send(b"0\r\nX-Checksum: 42\r\n\r\n")
     one = backend(handler=answer)
     daemon = remora([one.url])
     with Connection(daemon.data) as client:
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n"
-                    b"Transfer-Encoding: chunked\r\nTrailer: X-In\r\n\r\n"
-                    b"5;ext=1\r\nhello\r\n1\r\n!\r\n0\r\nX-In: 7\r\n\r\n")
+                    b"Transfer-Encoding: chunked\r\nTrailer: X-Checksum-In\r\n\r\n"
+                    b"5;ext=1\r\nhello\r\n1\r\n!\r\n0\r\nX-Checksum-In: 7\r\n\r\n")
         response = client.read_response("POST")
     assert response.body == b"abcdef"
-    assert response.trailers == [("X-Sum", "42")]
-    assert response.header("X-Sum") is None
+    assert response.trailers == [("X-Checksum", "42")]
+    assert response.header("X-Checksum") is None
     request = one.requests[0]
     assert request.body == b"hello!"
-    assert request.trailers == [("X-In", "7")]
-    assert request.header("X-In") is None
+    assert request.trailers == [("X-Checksum-In", "7")]
+    assert request.header("X-Checksum-In") is None
 
 
 def test_a_trailer_that_frames_or_routes_is_dropped(remora, backend):

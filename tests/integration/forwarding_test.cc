@@ -193,16 +193,17 @@ TEST(ForwardingTest, ABodyThatEndsWithTheBackendsConnectionIsChunkedForTheClient
 
 TEST(ForwardingTest, TrailersPassOnlyToWhoAskedAndOnlyHarmlessOnes) {
   FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 1\r\n"
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Checksum: 1\r\n"
       "Set-Cookie: evil\r\n\r\n")));
   RunningProxy proxy;
   proxy.AddActive("s1", backend);
   EXPECT_THAT(proxy.Get().trailers, IsEmpty());
   const Message asked = proxy.Ask(
       "POST / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nConnection: TE\r\n"
-      "Transfer-Encoding: chunked\r\n\r\n1\r\ny\r\n0\r\nX-Up: 2\r\nAuthorization: evil\r\n\r\n");
-  EXPECT_THAT(asked.trailers, ElementsAre("X-Sum: 1"));
-  EXPECT_THAT(backend.requests()[1].trailers, ElementsAre("X-Up: 2"));
+      "Transfer-Encoding: chunked\r\n\r\n1\r\ny\r\n0\r\nX-Checksum-Up: 2\r\nAuthorization: "
+      "evil\r\n\r\n");
+  EXPECT_THAT(asked.trailers, ElementsAre("X-Checksum: 1"));
+  EXPECT_THAT(backend.requests()[1].trailers, ElementsAre("X-Checksum-Up: 2"));
 }
 
 TEST(ForwardingTest, WithoutServersTheAnswerIs503AndTheConnectionGoesOn) {

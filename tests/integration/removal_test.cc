@@ -116,7 +116,7 @@ TEST_P(RemovalTest, WhatRunsAtTheDrainDeadlineIsCut) {
   before_the_head.Send(kGet);
   ASSERT_TRUE(backend.WaitForRequests(2));
   proxy_.Remove("s1", milliseconds(100));
-  EXPECT_EQ(before_the_head.ReadResponse().status(), 502u);
+  EXPECT_EQ(before_the_head.ReadResponse().status(), 503u);
   EXPECT_NE(in_the_body.ReadToEnd(), ReadEnd::kTimeout);
   EXPECT_TRUE(WaitForGone("s1"));
 }

@@ -224,7 +224,8 @@ TEST(StreamingTest, ATruncatedBodyNeverLooksWhole) {
     for (const std::string_view request :
          {std::string_view(kGet), std::string_view("GET / HTTP/1.0\r\n\r\n")}) {
       const Message answer = proxy.Ask(request);
-      EXPECT_FALSE(answer.complete) << truncated << " for " << request;
+      // Either it is seen to be cut off, or nothing of it was passed on.
+      EXPECT_TRUE(!answer.complete || answer.status() == 502) << truncated << " for " << request;
       EXPECT_NE(answer.end, ReadEnd::kTimeout) << truncated << " for " << request;
     }
     EXPECT_TRUE(proxy.WaitForIdle());

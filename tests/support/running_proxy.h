@@ -74,7 +74,7 @@ class RunningProxy {
   }
 
  private:
-  net::Loop control_{net::Loop::Locking::kFull};
+  net::Loop control_;
   std::thread thread_;
   std::unique_ptr<Proxy> proxy_;
   std::uint16_t port_ = 0;

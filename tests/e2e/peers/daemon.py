@@ -7,6 +7,7 @@ import threading
 import time
 
 from peers.control import Control
+from peers.sanitizer import is_sanitized, reports  # noqa: F401 (the first one for the tests)
 from peers.wait import eventually
 
 SANITIZER_MARKS = ("Sanitizer", "runtime error:", "SUMMARY: ")
@@ -18,13 +19,6 @@ def binary(variable, name):
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
         path = os.path.join(root, "build", "release", "bin", name)
     return os.path.abspath(path)
-
-
-def is_sanitized(path):
-    """Sanitizers take memory and time of their own; some limits do not apply to them."""
-    with open(path, "rb") as file:
-        data = file.read()
-    return b"__asan_init" in data or b"__tsan_init" in data
 
 
 class Daemon:
@@ -86,6 +80,7 @@ class Daemon:
             self.process.wait()
 
     def check_log(self):
+        reports.check()
         text = self.log_text()
         for mark in SANITIZER_MARKS:
             assert mark not in text, f"a sanitizer report:\n{text}"

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <sstream>
 
 #include "tests/unit/cli/fake_control_client.h"
@@ -15,13 +16,15 @@ using testing::StartsWith;
 
 // Runs one command line against a fake server and keeps what came of it.
 struct Invocation {
-  explicit Invocation(std::vector<std::string> arguments) {
+  explicit Invocation(std::vector<std::string> arguments,
+                      std::optional<std::string> remora_server = "unix:/from-environment.sock",
+                      SocketOwner owner = SocketOwner::kNobody) {
     exit = RunCommandLine(
         std::move(arguments),
-        {.environment = {.remora_server = "unix:/from-environment.sock",
+        {.environment = {.remora_server = std::move(remora_server),
                          .xdg_runtime_dir = std::nullopt,
                          .uid = 0,
-                         .exists = [](const std::string&) { return false; }},
+                         .look = [owner](const std::string&) { return owner; }},
          .connect =
              [this](const std::string& to, std::chrono::milliseconds limit) {
                address = to;
@@ -59,6 +62,17 @@ TEST(CommandLineTest, TheServerComesFromTheEnvironmentWhenNoneIsGiven) {
   const Invocation run({"health"});
   EXPECT_EQ(run.address, "unix:/from-environment.sock");
   EXPECT_EQ(run.timeout, std::chrono::seconds(5));
+}
+
+TEST(CommandLineTest, ASocketOfAnotherUserIsNotCalledUnlessItIsNamed) {
+  const Invocation run({"health"}, std::nullopt, SocketOwner::kOther);
+  EXPECT_EQ(run.exit, ExitCode::kAuth);
+  EXPECT_EQ(run.address, "") << "nothing was called";
+  EXPECT_THAT(run.err.str(), HasSubstr("another user"));
+  EXPECT_THAT(run.err.str(), HasSubstr("\nhint: "));
+  const Invocation named({"health", "--server", "unix:/run/remora/control.sock"}, std::nullopt,
+                         SocketOwner::kOther);
+  EXPECT_EQ(named.exit, ExitCode::kOk);
 }
 
 TEST(CommandLineTest, WrongArgumentsEndWithTwoBeforeAnythingIsCalled) {

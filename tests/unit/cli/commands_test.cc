@@ -81,11 +81,25 @@ TEST(ServersAddTest, WaitEndsWhenTheServerIsActive) {
   Bench bench;
   const v1::Server warming = MakeServer("a", "http://a:1", v1::ServerStatus::WARMING);
   *bench.client.add_reply->mutable_server() = warming;
-  bench.client.list_replies = {MakePage({warming}), MakePage({warming}),
-                               MakePage({MakeServer("a", "http://a:1")})};
+  bench.client.get_replies = {warming, warming, MakeServer("a", "http://a:1")};
   ASSERT_TRUE(ServersAdd({.url = "a:1", .wait = true}, bench.context()));
   EXPECT_THAT(bench.out.str(), HasSubstr("ACTIVE"));
-  EXPECT_EQ(bench.client.listed.size(), 3U);
+  EXPECT_EQ(bench.client.gets, 3);
+  EXPECT_EQ(bench.client.got.pool(), "default");
+  EXPECT_EQ(bench.client.got.id(), "a");
+  EXPECT_TRUE(bench.client.listed.empty());
+}
+
+TEST(ServersAddTest, WaitAsksEverMoreRarelyAndEndsAtTheTimeout) {
+  Bench bench;
+  const v1::Server warming = MakeServer("a", "http://a:1", v1::ServerStatus::WARMING);
+  *bench.client.add_reply->mutable_server() = warming;
+  bench.client.get_reply = warming;
+  EXPECT_FALSE(ServersAdd({.url = "a:1", .wait = true}, bench.context()));
+  using ms = milliseconds;
+  EXPECT_THAT(bench.clock.pauses,
+              testing::ElementsAre(ms(50), ms(100), ms(200), ms(400), ms(500), ms(500), ms(500),
+                                   ms(500), ms(500), ms(500), ms(500), ms(500), ms(250)));
 }
 
 TEST(ServersAddTest, WaitGivesUpAfterTheTimeoutWithStateAndReason) {
@@ -93,7 +107,7 @@ TEST(ServersAddTest, WaitGivesUpAfterTheTimeoutWithStateAndReason) {
   v1::Server warming = MakeServer("a", "http://a:1", v1::ServerStatus::WARMING);
   warming.mutable_status()->set_reason("probe: connect refused");
   *bench.client.add_reply->mutable_server() = warming;
-  bench.client.list_replies = {MakePage({warming})};
+  bench.client.get_reply = warming;
   const Outcome outcome = ServersAdd({.url = "a:1", .wait = true}, bench.context());
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().exit, ExitCode::kTimeout);
@@ -105,6 +119,7 @@ TEST(ServersAddTest, WaitEndsWhenSomebodyElseRemovesTheServer) {
   *bench.client.add_reply->mutable_server() = MakeServer("a", "http://a:1");
   v1::Server successor = MakeServer("a", "http://a:1");
   successor.set_uid("another");
+  bench.client.get_reply = successor;
   bench.client.list_replies = {MakePage({successor})};
   const Outcome outcome = ServersAdd({.url = "a:1", .wait = true}, bench.context());
   ASSERT_FALSE(outcome);
@@ -160,6 +175,15 @@ TEST(ServersRemoveTest, AnEmptyAnswerMeansThatThereWasNone) {
   EXPECT_EQ(bench.err.str(), "There was no server a.\n");
 }
 
+TEST(ServersRemoveTest, AMissingServerIsAnEmptyDocumentInJson) {
+  for (const char* server : {"a", "a:1"}) {
+    Bench bench;
+    bench.options.output = OutputFormat::kJson;
+    ASSERT_TRUE(ServersRemove({.server = server, .allow_missing = true}, bench.context()));
+    EXPECT_EQ(bench.out.str(), "{}\n");
+  }
+}
+
 TEST(ServersRemoveTest, ADrainTimeoutIsSentOnlyWhenGiven) {
   Bench bench;
   ASSERT_TRUE(ServersRemove({.server = "a"}, bench.context()));
@@ -171,25 +195,54 @@ TEST(ServersRemoveTest, ADrainTimeoutIsSentOnlyWhenGiven) {
   EXPECT_TRUE(bench.client.removed.has_drain_timeout());
 }
 
-TEST(ServersRemoveTest, WaitEndsWhenTheServerIsNotListedAnyMore) {
+TEST(ServersRemoveTest, WaitEndsWhenTheServerIsGoneAndShowsNoRowOfIt) {
+  for (const auto& [format, shown] :
+       {std::pair(OutputFormat::kTable, ""), std::pair(OutputFormat::kJson, "{}\n")}) {
+    Bench bench;
+    bench.options.output = format;
+    v1::Server draining = MakeDraining("a", "http://a:1", std::chrono::seconds(30));
+    draining.mutable_status()->set_active_requests(2);
+    *bench.client.remove_reply->mutable_server() = draining;
+    bench.client.get_replies = {draining, std::unexpected(ServerNotFound())};
+    ASSERT_TRUE(ServersRemove({.server = "a", .wait = true}, bench.context()));
+    EXPECT_EQ(bench.err.str(),
+              "Removed default/a: it gets no new requests; 2 still run, at most 30s.\n"
+              "Its last request has ended.\n");
+    EXPECT_EQ(bench.out.str(), shown);
+    EXPECT_TRUE(bench.client.listed.empty());
+  }
+}
+
+TEST(ServersRemoveTest, WaitIsForTheServerThatWasRemovedAndNotForItsSuccessor) {
   Bench bench;
-  v1::Server draining = MakeServer("a", "http://a:1", v1::ServerStatus::DRAINING);
-  draining.mutable_status()->set_active_requests(2);
+  const v1::Server draining = MakeDraining("a", "http://a:1", std::chrono::seconds(30));
+  v1::Server successor = MakeServer("a", "http://a:1");
+  successor.set_uid("another");
   *bench.client.remove_reply->mutable_server() = draining;
-  bench.client.list_replies = {MakePage({draining}), MakePage({})};
+  bench.client.get_reply = successor;
+  bench.client.list_replies = {MakePage({successor, draining}), MakePage({successor})};
   ASSERT_TRUE(ServersRemove({.server = "a", .wait = true}, bench.context()));
-  EXPECT_EQ(bench.err.str(),
-            "Removed default/a: it gets no new requests; 2 still run, at most 30s.\n"
-            "Its last request has ended.\n");
+  EXPECT_EQ(bench.client.listed.size(), 2U);
+}
+
+TEST(ServersRemoveTest, AnErrorWhileWaitingIsNotTheEnd) {
+  Bench bench;
+  *bench.client.remove_reply->mutable_server() =
+      MakeDraining("a", "http://a:1", std::chrono::seconds(30));
+  bench.client.get_reply = std::unexpected(Failure{.exit = ExitCode::kUnavailable});
+  const Outcome outcome = ServersRemove({.server = "a", .wait = true}, bench.context());
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().exit, ExitCode::kUnavailable);
 }
 
 TEST(ServersRemoveTest, WaitGivesUpOnceTheDrainDeadlineHasPassed) {
   Bench bench;
-  const v1::Server draining = MakeServer("a", "http://a:1", v1::ServerStatus::DRAINING);
+  // It drained already: its deadline and not --drain-timeout says how long.
+  const v1::Server draining = MakeDraining("a", "http://a:1", std::chrono::seconds(1));
   *bench.client.remove_reply->mutable_server() = draining;
-  bench.client.list_replies = {MakePage({draining})};
+  bench.client.get_reply = draining;
   const Outcome outcome = ServersRemove(
-      {.server = "a", .drain_timeout = milliseconds(1000), .wait = true}, bench.context());
+      {.server = "a", .drain_timeout = std::chrono::minutes(10), .wait = true}, bench.context());
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().exit, ExitCode::kTimeout);
   EXPECT_EQ(bench.clock.steady.time_since_epoch(), milliseconds(6000));

@@ -34,7 +34,13 @@ class FakeControlClient final : public ControlClient {
   }
   Reply<v1::Server> GetServer(const v1::GetServerRequest& request) override {
     got = request;
-    return get_reply;
+    ++gets;
+    if (get_replies.size() > 1) {
+      auto reply = std::move(get_replies.front());
+      get_replies.pop_front();
+      return reply;
+    }
+    return get_replies.empty() ? get_reply : get_replies.front();
   }
   Reply<v1::HealthResponse> Health(const v1::HealthRequest&) override { return health_reply; }
 
@@ -42,12 +48,14 @@ class FakeControlClient final : public ControlClient {
   Reply<v1::RemoveServerResponse> remove_reply;
   std::deque<Reply<v1::ListServersResponse>> list_replies = {v1::ListServersResponse()};
   Reply<v1::Server> get_reply;
+  std::deque<Reply<v1::Server>> get_replies;  // instead of get_reply; the last one is for ever
   Reply<v1::HealthResponse> health_reply;
 
   v1::AddServerRequest added;
   v1::RemoveServerRequest removed;
   std::vector<v1::ListServersRequest> listed;
   v1::GetServerRequest got;
+  int gets = 0;
 };
 
 // Stands still, except that a pause takes as long as it says.
@@ -55,10 +63,14 @@ class FakeClock final : public Clock {
  public:
   std::chrono::system_clock::time_point Now() override { return now; }
   std::chrono::steady_clock::time_point Steady() override { return steady; }
-  void Pause(std::chrono::milliseconds duration) override { steady += duration; }
+  void Pause(std::chrono::milliseconds duration) override {
+    pauses.push_back(duration);
+    steady += duration;
+  }
 
   std::chrono::system_clock::time_point now{std::chrono::seconds(1'000'000)};
   std::chrono::steady_clock::time_point steady;
+  std::vector<std::chrono::milliseconds> pauses;
 };
 
 // A command's surroundings, ready to use.
@@ -86,6 +98,18 @@ inline v1::Server MakeServer(const std::string& id, const std::string& url,
   server.mutable_create_time()->set_seconds(1'000'000 - 300);
   server.mutable_status()->set_state(state);
   return server;
+}
+
+// As RemoveServer answers it: it drains until `left` after FakeClock's now.
+inline v1::Server MakeDraining(const std::string& id, const std::string& url,
+                               std::chrono::seconds left) {
+  v1::Server server = MakeServer(id, url, v1::ServerStatus::DRAINING);
+  server.mutable_status()->mutable_drain_deadline()->set_seconds(1'000'000 + left.count());
+  return server;
+}
+
+inline Failure ServerNotFound() {
+  return {.exit = ExitCode::kNotFound, .message = "no server", .reason = "SERVER_NOT_FOUND"};
 }
 
 inline v1::ListServersResponse MakePage(const std::vector<v1::Server>& servers,

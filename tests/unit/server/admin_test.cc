@@ -219,6 +219,40 @@ TEST(HttpServerTest, ConnectionsBeyondTheLimitAreClosedAndThePlaceIsUsedAgain) {
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200"));
 }
 
+TEST(HttpServerTest, AtTheLimitTheOldestThatHasNotAskedMakesRoom) {
+  const std::string ask = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  const auto served = Serve(
+      {.connections = 3, .idle = std::chrono::minutes(10), .exchange = std::chrono::minutes(10)});
+  Client asked(served->server().address());
+  asked.Send(ask);
+  EXPECT_TRUE(asked.ReadUntil("GET / \n").starts_with("HTTP/1.1 200"));
+  Client silent(served->server().address());
+  Client half(served->server().address());
+  half.Send("GET / HT");
+  Client fourth(served->server().address());
+  EXPECT_EQ(silent.ReadAll(), "");
+  fourth.Send(ask);
+  EXPECT_TRUE(fourth.ReadUntil("GET / \n").starts_with("HTTP/1.1 200"));
+  Client fifth(served->server().address());
+  EXPECT_EQ(half.ReadAll(), "");
+  fifth.Send(ask);
+  EXPECT_TRUE(fifth.ReadUntil("GET / \n").starts_with("HTTP/1.1 200"));
+  // Those that have asked stay.
+  asked.Send(ask);
+  EXPECT_TRUE(asked.ReadUntil("GET / \n").starts_with("HTTP/1.1 200"));
+}
+
+TEST(HttpServerTest, SilentConnectionsDoNotKeepOutWhoAsks) {
+  const auto served = Serve({.idle = std::chrono::minutes(10)});
+  std::vector<std::unique_ptr<Client>> silent;
+  for (int i = 0; i < 80; ++i) {
+    silent.push_back(std::make_unique<Client>(served->server().address()));
+  }
+  Client client(served->server().address());
+  client.Send("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(client.ReadUntil("GET /livez \n").starts_with("HTTP/1.1 200"));
+}
+
 TEST(HttpServerTest, StoppingClosesOpenConnections) {
   auto served = Serve({.idle = std::chrono::minutes(10)});
   Client client(served->server().address());

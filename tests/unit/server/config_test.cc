@@ -328,6 +328,38 @@ TEST(ConfigTest, ListenReplacesTheListenersAndServerAddsToPoolDefault) {
   EXPECT_EQ(config.servers[2].pool, "default");
 }
 
+ConfigSources WithListen(std::string file_text) {
+  return {.demo = false,
+          .file_text = std::move(file_text),
+          .file_name = "c.yaml",
+          .overrides = {{"--listen", "listeners", {"127.0.0.1:1", "127.0.0.1:2"}}}};
+}
+
+TEST(ConfigTest, ListenUsesTheOnlyPoolOfTheFile) {
+  const Config config = Build(WithListen("pools: [{name: api, servers: [\"a:1\"]}]\n"));
+  ASSERT_EQ(config.proxy.pools.size(), 1U);
+  ASSERT_EQ(config.proxy.listeners.size(), 2U);
+  EXPECT_EQ(config.proxy.listeners[0].pool, "api");
+  EXPECT_EQ(config.proxy.listeners[1].pool, "api");
+  EXPECT_TRUE(config.warnings.empty());
+}
+
+TEST(ConfigTest, ListenWithSeveralPoolsNeedsOneThatIsCalledDefault) {
+  EXPECT_EQ(Errors(BuildConfig(WithListen("pools: [{name: api}, {name: web}]\n"))),
+            "--listen: the file has several pools (api, web) and none is 'default', so it is open "
+            "which one is meant; write `listeners` with their `pool` into the file instead");
+  const Config config = Build(WithListen("pools: [{name: api}, {name: default}]\n"));
+  EXPECT_EQ(config.proxy.listeners[0].pool, "default");
+}
+
+TEST(ConfigTest, ALabelThatIsNotUtf8IsNamedWithItsPlace) {
+  EXPECT_EQ(ErrorsOf("servers:\n  - url: a:1\n    labels: {zone: \"\xff\"}\n"),
+            "c.yaml:3:20: servers[0].labels.zone: 'zone': the value is not UTF-8");
+  EXPECT_NE(ErrorsOf("servers:\n  - url: a:1\n    labels: {\"z\xff\": x}\n")
+                .find("'z\\xff': the key is not UTF-8"),
+            std::string::npos);
+}
+
 TEST(ConfigTest, AWrongOverrideIsNamedByItsFlag) {
   EXPECT_EQ(Errors(BuildConfig({.demo = false,
                                 .file_text = std::nullopt,

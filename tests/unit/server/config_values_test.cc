@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
@@ -173,6 +175,42 @@ TEST(FlagsTest, FlagsAloneDescribeAWorkingProxy) {
   EXPECT_EQ(config->control.address, "127.0.0.1:0");
   EXPECT_TRUE(config->control.insecure);
   EXPECT_EQ(config->shutdown.delay, milliseconds(0));
+}
+
+// In a directory of its own, for what is looked up.
+class LookUpTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "remora-config-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    before_ = std::filesystem::current_path();
+    std::filesystem::current_path(directory_);
+  }
+  void TearDown() override {
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(directory_);
+  }
+
+  std::filesystem::path directory_;
+  std::filesystem::path before_;
+};
+
+TEST_F(LookUpTest, AFileThatCanNotBeLookedAtIsAnErrorThatNamesIt) {
+  const std::map<std::string, std::string> none;
+  std::filesystem::create_symlink("config.yaml", "config.yaml");  // an error for root as well
+  const auto config = LoadConfig(Flags(), EnvironmentOf(none));
+  ASSERT_FALSE(config.ok());
+  EXPECT_EQ(config.status().message(),
+            "config.yaml: cannot be read: Too many levels of symbolic links");
+}
+
+TEST_F(LookUpTest, AFileThatIsNotThereIsNone) {
+  const std::map<std::string, std::string> none;
+  if (std::filesystem::exists("/etc/remora/config.yaml")) GTEST_SKIP() << "this machine has one";
+  const auto config = LoadConfig(Flags(), EnvironmentOf(none));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->file, "");
 }
 
 TEST(FlagsTest, FlagsWinOverTheEnvironment) {

@@ -31,8 +31,8 @@ v1::RemoveServerRequest WithDrain(std::int64_t seconds, std::int32_t nanos) {
   return request;
 }
 
-TEST(ConversionsTest, TheDrainTimeoutIsThirtySecondsUnlessSet) {
-  EXPECT_EQ(*DrainTimeout({}), milliseconds(30'000));
+TEST(ConversionsTest, ADrainTimeoutThatIsNotSetStaysSo) {
+  EXPECT_EQ(*DrainTimeout({}), std::nullopt);
   EXPECT_EQ(*DrainTimeout(WithDrain(0, 0)), milliseconds(0));
   EXPECT_EQ(*DrainTimeout(WithDrain(1, 500'000'000)), milliseconds(1'500));
   EXPECT_EQ(*DrainTimeout(WithDrain(3600, 0)), milliseconds(3'600'000));
@@ -162,6 +162,21 @@ TEST(ConversionsTest, AnErrorCarriesReasonDomainMetadataAndFields) {
   ASSERT_EQ(bad_request.field_violations_size(), 2);
   EXPECT_EQ(bad_request.field_violations(0).field(), "spec.url");
   EXPECT_EQ(bad_request.field_violations(1).description(), "is odd");
+}
+
+TEST(ConversionsTest, AnErrorOfAnyOriginFitsIntoTheTrailersOfACall) {
+  const std::string worst(100'000, '%');  // percent-encoding makes three bytes of each
+  std::vector<FieldViolation> violations(500, {worst, worst});
+  for (const absl::Status& error :
+       {absl::InternalError(worst), InvalidFields(violations),
+        MakeStatus(absl::StatusCode::kNotFound, "POOL_NOT_FOUND", worst)}) {
+    const grpc::Status status = ToGrpcStatus(error, {{"pool", std::string(200, 'x')}});
+    EXPECT_LE(status.error_message().size(), kMaxStatusMessage);
+    EXPECT_LT(3 * status.error_message().size() + status.error_details().size() * 4 / 3, 7'500U);
+    google::rpc::Status details;
+    ASSERT_TRUE(details.ParseFromString(status.error_details()));
+    EXPECT_EQ(details.message(), status.error_message());
+  }
 }
 
 TEST(ConversionsTest, AnErrorWithoutFieldsHasNoBadRequest) {

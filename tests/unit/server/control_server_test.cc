@@ -1,6 +1,7 @@
 // The control API over its real socket: the RPCs, health, reflection, and floods.
 #include "server/control/control_server.h"
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -12,8 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "proxy/base/log.h"
 #include "proxy/base/socket_address.h"
 #include "remora/v1/control.grpc.pb.h"
 #include "server/control/control_service.h"
@@ -192,6 +195,68 @@ TEST_F(ControlServerTest, ARemovalNeedsAnIdAndADrainTimeoutInRange) {
   EXPECT_NE(status.error_message().find("drain_timeout"), std::string::npos);
 }
 
+// A client takes 8 KiB of trailers and ends the call with an error of its own beyond that.
+TEST_F(ControlServerTest, WhateverIsSentTheErrorArrivesWithItsReason) {
+  for (const std::string& text :
+       {std::string(50'000, 'x'), std::string(50'000, '%'), std::string(50'000, '\x01')}) {
+    v1::AddServerRequest add;
+    add.set_id(text.substr(0, 10'000));
+    add.mutable_spec()->set_url(text.substr(0, 10'000));
+    for (int i = 0; i < 40; ++i) {
+      (*add.mutable_spec()->mutable_labels())[text.substr(0, 500) + std::to_string(i)] = "v";
+    }
+    Context one;
+    v1::AddServerResponse ignored;
+    EXPECT_EQ(ReasonIn(stub_->AddServer(&one, add, &ignored)), "INVALID_FIELD");
+    add.set_pool(text.substr(0, 10'000));
+    Context two;
+    EXPECT_EQ(ReasonIn(stub_->AddServer(&two, add, &ignored)), "POOL_NOT_FOUND");
+    v1::RemoveServerRequest remove;
+    remove.set_id(text);
+    EXPECT_EQ(ReasonIn(Remove(remove)), "INVALID_FIELD");
+    v1::GetServerRequest get;
+    get.set_id(text);
+    Context three;
+    v1::Server server;
+    EXPECT_EQ(ReasonIn(stub_->GetServer(&three, get, &server)), "INVALID_FIELD");
+    v1::ListServersRequest list;
+    list.set_pool(text);
+    Context four;
+    v1::ListServersResponse page;
+    EXPECT_EQ(ReasonIn(stub_->ListServers(&four, list, &page)), "POOL_NOT_FOUND");
+  }
+}
+
+TEST_F(ControlServerTest, TheAuditNamesTheServerThatIsMeant) {
+  log::Init(log::Level::kInfo, log::Format::kJson);
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(Add("127.0.0.1:9001").ok());
+  EXPECT_FALSE(Add("127.0.0.1:9001", nullptr, 2).ok());  // refused, with an id that was not given
+  EXPECT_FALSE(Add("http://a:1/" + std::string(300, 'x') + "€ ").ok());
+  const proxy::BackendSet& set = *registry_.snapshot()->pools.at(0);
+  const std::shared_ptr<proxy::Backend> backend = set.backends.at(0);
+  ASSERT_TRUE(backend->admission().TryAdmit(backend->admission().Load()));
+  v1::RemoveServerRequest request;
+  request.set_id("127-0-0-1-9001");
+  EXPECT_TRUE(Remove(request).ok());
+  EXPECT_TRUE(Remove(request).ok());
+  backend->Release();
+  const std::string text = testing::internal::GetCapturedStderr();
+  log::Init(log::Level::kInfo, log::Format::kAuto);
+  const std::string named = R"("pool":"default","id":"127-0-0-1-9001",)";
+  std::vector<std::string> lines;
+  for (const auto line : absl::StrSplit(text, '\n', absl::SkipEmpty())) lines.emplace_back(line);
+  ASSERT_EQ(lines.size(), 5U) << text;
+  for (const std::size_t i : {0U, 1U, 3U, 4U}) {
+    EXPECT_NE(lines[i].find(named), std::string::npos) << lines[i];
+  }
+  EXPECT_NE(lines[0].find(R"("result":"created")"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[1].find(R"("result":"SERVER_ALREADY_EXISTS")"), std::string::npos) << lines[1];
+  EXPECT_NE(lines[2].find("xxx...\","), std::string::npos) << lines[2];
+  EXPECT_NE(lines[3].find(R"("result":"removed")"), std::string::npos) << lines[3];
+  EXPECT_NE(lines[4].find(R"("result":"already draining")"), std::string::npos) << lines[4];
+}
+
 TEST_F(ControlServerTest, PagesTogetherAreTheWholeListInOrder) {
   for (int i = 1; i <= 5; ++i) ASSERT_TRUE(Add("http://127.0.0.1:900" + std::to_string(i)).ok());
   std::vector<std::string> ids;
@@ -319,6 +384,90 @@ TEST_F(ControlServerTest, ReflectionAnswersInBothVersions) {
     EXPECT_TRUE(status.ok()) << version << ": " << status.error_message();
     EXPECT_NE(answer.find("remora.v1.Control"), std::string::npos) << version;
   }
+}
+
+// A stream of reflection that answered once and is left open.
+class OpenReflection {
+ public:
+  explicit OpenReflection(const std::shared_ptr<grpc::Channel>& channel) : stub_(channel) {
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    stream_ = stub_.PrepareCall(
+        &context_, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &queue_);
+    stream_->StartCall(nullptr);
+    Done();
+    const grpc::Slice request("\x3a\x01*");
+    stream_->Write(grpc::ByteBuffer(&request, 1), nullptr);
+    Done();
+    answered_ = Read();
+  }
+  // Waits for an answer; false at the end of the stream.
+  bool Read() {
+    grpc::ByteBuffer answer;
+    stream_->Read(&answer, nullptr);
+    return Done();
+  }
+  bool answered() const { return answered_; }
+  grpc::StatusCode Finish() {
+    grpc::Status status;
+    stream_->Finish(&status, nullptr);
+    Done();
+    return status.error_code();
+  }
+  grpc::StatusCode Close() {
+    stream_->WritesDone(nullptr);
+    Done();
+    return Finish();
+  }
+
+ private:
+  bool Done() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
+  }
+
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
+  bool answered_ = false;
+};
+
+TEST_F(ControlServerTest, StreamsOfReflectionAreLimitedAndAPlaceIsUsedAgain) {
+  const auto channel = Channel();
+  std::vector<std::unique_ptr<OpenReflection>> open;
+  for (int i = 0; i < 4; ++i) {
+    open.push_back(std::make_unique<OpenReflection>(channel));
+    EXPECT_TRUE(open.back()->answered());
+  }
+  OpenReflection beyond(channel);
+  EXPECT_FALSE(beyond.answered());
+  EXPECT_EQ(beyond.Finish(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  for (auto& one : open) EXPECT_EQ(one->Close(), grpc::StatusCode::OK);
+  // The place is free when the server has seen the end, which may be a moment later.
+  bool answered = false;
+  for (int i = 0; i < 1000 && !answered; ++i) {
+    OpenReflection again(channel);
+    answered = again.answered();
+    again.Close();
+  }
+  EXPECT_TRUE(answered);
+}
+
+TEST(ReflectionV1Test, AStreamWhoseClientIsSilentEnds) {
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  ReflectionV1 reflection({.streams = 1, .silence = milliseconds(300)});
+  grpc::ServerBuilder builder;
+  builder.RegisterCallbackGenericService(&reflection);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  ASSERT_NE(server, nullptr);
+  const auto channel = server->InProcessChannel({});
+  reflection.RelayTo(channel);
+  OpenReflection silent(channel);
+  EXPECT_TRUE(silent.answered());
+  EXPECT_FALSE(silent.Read());
+  EXPECT_EQ(silent.Finish(), grpc::StatusCode::CANCELLED);
+  server->Shutdown();
 }
 
 TEST_F(ControlServerTest, AMethodThatIsNotThereIsUnimplemented) {

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/base/log.h"
 #include "proxy/base/socket_address.h"
 #include "server/control/accept_loop.h"
 #include "server/control/connection_table.h"
@@ -85,20 +86,41 @@ TEST_F(ControlSocketTest, AMissingDirectoryIsMadePrivate) {
   EXPECT_EQ(ModeOf(Path("run")), mode_t{0700});
 }
 
-TEST_F(ControlSocketTest, ADirectoryThatOthersMayWriteIsRefused) {
+TEST_F(ControlSocketTest, ADirectoryThatOthersMayWriteIsRefusedAndASubdirectoryAdvised) {
   ASSERT_EQ(mkdir(Path("open").c_str(), 0700), 0);
   ASSERT_EQ(chmod(Path("open").c_str(), 0777), 0);
-  EXPECT_NE(ErrorOf(ListenSocket::Open(Address("open/control.sock"), false))
-                .find("writable by another user"),
-            std::string::npos);
+  const std::string error = ErrorOf(ListenSocket::Open(Address("open/control.sock"), false));
+  EXPECT_NE(error.find("is writable by other users (mode 0777)"), std::string::npos) << error;
+  const std::string advised = Address("open/remora/control.sock");
+  EXPECT_NE(error.find("use a subdirectory, such as " + advised + ": it is made with mode 0700"),
+            std::string::npos)
+      << error;
+  EXPECT_EQ(ErrorOf(ListenSocket::Open(advised, false)), "opened");
+  EXPECT_EQ(ModeOf(Path("open/remora")), mode_t{0700});
   ASSERT_EQ(chmod(Path("open").c_str(), 01777), 0);  // as /tmp
   EXPECT_EQ(ErrorOf(ListenSocket::Open(Address("open/control.sock"), false)), "opened");
 }
 
-TEST_F(ControlSocketTest, ADirectoryThatIsALinkIsRefused) {
+TEST_F(ControlSocketTest, ALinkIsFollowedAndWhatItLeadsToIsJudged) {
   ASSERT_EQ(mkdir(Path("real").c_str(), 0700), 0);
   ASSERT_EQ(symlink(Path("real").c_str(), Path("link").c_str()), 0);
-  EXPECT_FALSE(ListenSocket::Open(Address("link/control.sock"), false).ok());
+  EXPECT_EQ(ErrorOf(ListenSocket::Open(Address("link/control.sock"), false)), "opened");
+  ASSERT_EQ(chmod(Path("real").c_str(), 0777), 0);
+  EXPECT_NE(ErrorOf(ListenSocket::Open(Address("link/control.sock"), false)).find("writable by"),
+            std::string::npos);
+}
+
+TEST_F(ControlSocketTest, ADirectoryOrALinkOfAnotherUserIsRefused) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  ASSERT_EQ(mkdir(Path("real").c_str(), 0700), 0);
+  ASSERT_EQ(symlink(Path("real").c_str(), Path("link").c_str()), 0);
+  ASSERT_EQ(lchown(Path("link").c_str(), 4711, 0), 0);
+  EXPECT_NE(ErrorOf(ListenSocket::Open(Address("link/control.sock"), false)).find("uid 4711"),
+            std::string::npos);
+  EXPECT_EQ(ErrorOf(ListenSocket::Open(Address("real/control.sock"), false)), "opened");
+  ASSERT_EQ(chown(Path("real").c_str(), 4711, 0), 0);
+  EXPECT_NE(ErrorOf(ListenSocket::Open(Address("real/control.sock"), false)).find("uid 4711"),
+            std::string::npos);
 }
 
 TEST_F(ControlSocketTest, TheFileIsGoneWhenTheSocketIs) {
@@ -246,6 +268,28 @@ TEST_F(ControlSocketTest, ConnectionsBeyondTheCapAreClosedAtOnceAndAPlaceIsUsedA
   taken.CloseOne();
   const UniqueFd fourth = Connect(Path());
   EXPECT_TRUE(taken.WaitFor(3));
+}
+
+TEST_F(ControlSocketTest, EachConnectionIsLoggedWithItsNumberAndWhoMadeIt) {
+  const auto socket = ListenSocket::Open(Address(), false);
+  ASSERT_TRUE(socket.ok());
+  log::Init(log::Level::kDebug, log::Format::kJson);
+  testing::internal::CaptureStderr();
+  {
+    Taken taken;
+    AcceptLoop loop(*socket, 100, taken.HandOver());
+    const UniqueFd first = Connect(Path());
+    const UniqueFd second = Connect(Path());
+    EXPECT_TRUE(taken.WaitFor(2));
+  }
+  const std::string text = testing::internal::GetCapturedStderr();
+  log::Init(log::Level::kInfo, log::Format::kAuto);
+  for (const char* number : {"1", "2"}) {
+    const std::string line = "\"connection\":\"" + std::string(number) + "\",\"uid\":\"" +
+                             std::to_string(geteuid()) + "\",\"pid\":\"" +
+                             std::to_string(getpid()) + "\"";
+    EXPECT_NE(text.find(line), std::string::npos) << text;
+  }
 }
 
 // The limit on descriptors for the time of a scope.

@@ -25,7 +25,6 @@ TEST(SocketAddressTest, AnIpLiteralKeepsFamilyPortAndSpelling) {
       {"255.255.255.255", 65535, AF_INET, "255.255.255.255:65535"},
       {"::1", 443, AF_INET6, "[::1]:443"},
       {"2001:db8::a:1", 1, AF_INET6, "[2001:db8::a:1]:1"},
-      {"::ffff:10.0.0.1", 9, AF_INET6, "[::ffff:10.0.0.1]:9"},
   };
   for (const AddressCase& test : cases) {
     const auto address = SocketAddress::FromIp(test.ip, test.port);
@@ -98,6 +97,13 @@ TEST(SocketAddressTest, AnUnnamedUnixPeerHasAnEmptyPath) {
   const SocketAddress address(reinterpret_cast<const sockaddr*>(&unnamed),
                               sizeof(unnamed.sun_family));
   EXPECT_EQ(address.ToString(), "unix:");
+}
+
+TEST(SocketAddressTest, AnIPv4PeerOfAnIPv6ListenerIsShownAsIPv4) {
+  const auto address = SocketAddress::FromIp("::ffff:10.0.0.1", 9);
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->Ip(), "10.0.0.1");
+  EXPECT_EQ(address->ToString(), "10.0.0.1:9");
 }
 
 }  // namespace

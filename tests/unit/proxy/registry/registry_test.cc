@@ -142,6 +142,66 @@ TEST_F(RegistryTest, TheEdgesOfEachRangeAreAllowedAndWhatIsBeyondIsNot) {
   EXPECT_TRUE(refused({"a:11", 1, 0, labels}));
 }
 
+TEST_F(RegistryTest, ALabelMustBeUtf8AndTheOneAtFaultIsNamed) {
+  const std::map<std::string, std::string> cases = {
+      {"zone", "\xff"}, {"ni\xc3", "v"}, {"cut", "\xe2\x82"}, {"long", "\xc0\xaf"}};
+  for (const auto& [key, value] : cases) {
+    const auto result = registry_.Add("", "a", {"a:1", 1, 0, {{key, value}}}, "config");
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument) << key;
+    ASSERT_EQ(ViolationsOf(result.status()).size(), 1u);
+    EXPECT_EQ(ViolationsOf(result.status())[0].field, "spec.labels");
+    EXPECT_THAT(ViolationsOf(result.status())[0].description,
+                HasSubstr("'" + Shown(key, 100) + "'"));
+    EXPECT_THAT(ViolationsOf(result.status())[0].description, HasSubstr("is not UTF-8"));
+  }
+  EXPECT_TRUE(registry_.Add("", "a", {"a:1", 1, 0, {{"Größe", "€ 😀"}}}, "config").ok());
+}
+
+TEST_F(RegistryTest, ManyLabelsAtFaultMakeAnErrorThatStaysSmall) {
+  std::map<std::string, std::string> labels;
+  for (int i = 0; i < 60; ++i) {
+    labels[std::string(200, '\x01') + std::to_string(i)] = std::string(1000, 'v');
+  }
+  const auto result = registry_.Add("", "NO", {"a b", 0, 2'000'000, labels}, "api");
+  const std::vector<FieldViolation> violations = ViolationsOf(result.status());
+  ASSERT_EQ(violations.size(), kMaxViolations);
+  EXPECT_EQ(violations[0].field, "spec.weight");
+  EXPECT_EQ(violations[4].field, "spec.labels");
+  const std::string message(result.status().message());
+  EXPECT_LE(message.size(), kMaxStatusMessage);
+  EXPECT_THAT(message, ::testing::EndsWith("; and 54 more"));
+  for (const FieldViolation& violation : violations) {
+    EXPECT_THAT(message, HasSubstr(violation.description));
+  }
+}
+
+TEST(ErrorTextTest, ACharacterIsNeverSplit) {
+  const std::string euros = "€€€€";  // three bytes each
+  EXPECT_EQ(Cut(euros, 12), euros);
+  EXPECT_EQ(Cut(euros, 11), "€€...");
+  EXPECT_EQ(Cut(euros, 9), "€€...");
+  EXPECT_EQ(Cut(euros, 8), "€...");
+  EXPECT_EQ(Cut(euros, 3), "...");
+}
+
+TEST(ErrorTextTest, WhatATerminalMayActOnAndWhatIsNotUtf8IsEscaped) {
+  EXPECT_EQ(Shown("a\x1b[2J\x7f", 100), "a\\x1b[2J\\x7f");
+  EXPECT_EQ(Shown("\xc2\x9b|\xc2\xa0", 100), "\\xc2\\x9b|\xc2\xa0");
+  EXPECT_EQ(Shown("Größe \xff\xe2\x82", 100), "Größe \\xff\\xe2\\x82");
+  EXPECT_EQ(Shown(std::string(100'000, '\x01'), 10), "\\x01...");
+  EXPECT_EQ(Shown("€€€€", 11), "€€...");
+}
+
+TEST(ErrorTextTest, Utf8IsWhatTheStandardSays) {
+  for (const char* good : {"", "a", "ä", "€", "😀", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(IsUtf8(good)) << good;
+  }
+  for (const char* bad : {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xe2\x82z"}) {
+    EXPECT_FALSE(IsUtf8(bad));
+  }
+}
+
 TEST_F(RegistryTest, AnIdIsMadeFromTheUrlWhereNoneIsGiven) {
   const auto result = registry_.Add("", "", Spec("127.0.0.1:9001"), "api");
   ASSERT_TRUE(result.ok());
@@ -253,8 +313,9 @@ TEST_F(RegistryTest, AnIdleServerIsGoneAtOnce) {
   MakeHealthy(AddOk("a"));
   const auto removed = registry_.Remove("", "a", seconds(30));
   ASSERT_TRUE(removed.ok());
-  EXPECT_EQ(removed->state, ServerState::kDraining);
-  EXPECT_TRUE(removed->drain_deadline.has_value());
+  EXPECT_EQ(removed->server.state, ServerState::kDraining);
+  EXPECT_TRUE(removed->server.drain_deadline.has_value());
+  EXPECT_FALSE(removed->was_draining);
   const auto got = registry_.Get("", "a");
   EXPECT_EQ(got.status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ReasonOf(got.status()), "SERVER_NOT_FOUND");
@@ -279,11 +340,32 @@ TEST_F(RegistryTest, ABusyServerStaysListedUntilItsLastRequestEnds) {
   EXPECT_THAT(registry_.DrainingBackends(), IsEmpty());
 }
 
-TEST_F(RegistryTest, AnUnknownServerIsNotFoundAndItsNameIsShownEscaped) {
-  const auto result = registry_.Remove("", "no\x1bsuch", seconds(1));
+TEST_F(RegistryTest, AnUnknownServerIsNotFound) {
+  const auto result = registry_.Remove("", "nobody", seconds(1));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ReasonOf(result.status()), "SERVER_NOT_FOUND");
-  EXPECT_EQ(std::string(result.status().message()).find('\x1b'), std::string::npos);
+}
+
+TEST_F(RegistryTest, WhatCanNotBeAnIdIsRefusedBeforeAnythingIsLookedUp) {
+  for (const std::string& id : {std::string(), std::string("no\x1bsuch"), std::string("A"),
+                                std::string(64, 'a'), std::string(50'000, 'a')}) {
+    for (const absl::Status& status : {registry_.Get("nope", id).status(),
+                                       registry_.Remove("nope", id, std::nullopt).status()}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      ASSERT_EQ(ViolationsOf(status).size(), 1u);
+      EXPECT_EQ(ViolationsOf(status)[0].field, "id");
+      EXPECT_LT(status.message().size(), 300u);
+    }
+  }
+}
+
+TEST_F(RegistryTest, ThePoolOfAnErrorIsShownEscapedAndCut) {
+  const auto result = registry_.Get("no\x1bsuch" + std::string(50'000, 'x'), "a");
+  EXPECT_EQ(ReasonOf(result.status()), "POOL_NOT_FOUND");
+  const std::string message(result.status().message());
+  EXPECT_THAT(message, HasSubstr("no\\x1bsuchxxx"));
+  EXPECT_THAT(message, HasSubstr("default, other"));
+  EXPECT_LT(message.size(), 300u);
 }
 
 TEST_F(RegistryTest, ADrainTimeoutIsFromZeroToAnHour) {
@@ -309,7 +391,43 @@ TEST_F(RegistryTest, ASecondRemovalCanShortenTheDeadlineAndNeverExtendIt) {
   const auto shortened = registry_.Remove("", "a", seconds(1));
   ASSERT_TRUE(shortened.ok());
   EXPECT_LT(registry_.DrainingBackends().at(0).deadline, first);
-  EXPECT_LE(*shortened->drain_deadline, WallClock::now() + seconds(1));
+  EXPECT_LE(*shortened->server.drain_deadline, WallClock::now() + seconds(1));
+  EXPECT_TRUE(shortened->was_draining);
+}
+
+TEST_F(RegistryTest, ASecondRemovalActsOnEveryDrainingServerOfTheId) {
+  std::vector<ActiveRequest> requests;
+  std::string last;
+  for (int i = 0; i < 3; ++i) {
+    const ServerView one = AddOk("a");
+    MakeHealthy(one);
+    requests.push_back(StartRequest("a"));
+    ASSERT_TRUE(registry_.Remove("", "a", seconds(30)).ok());
+    last = one.uid;
+  }
+  const auto cut = registry_.Remove("", "a", seconds(0));
+  ASSERT_TRUE(cut.ok());
+  EXPECT_EQ(cut->server.uid, last);
+  ASSERT_EQ(registry_.DrainingBackends().size(), 3u);
+  for (const Registry::Draining& one : registry_.DrainingBackends()) {
+    EXPECT_LE(one.deadline, Clock::now());
+  }
+}
+
+TEST_F(RegistryTest, AnUnsetDrainTimeoutIsTheDefaultAtFirstAndNoChangeAfterwards) {
+  MakeHealthy(AddOk("a"));
+  ActiveRequest request = StartRequest("a");
+  const auto removed = registry_.Remove("", "a", std::chrono::minutes(10));
+  ASSERT_TRUE(removed.ok());
+  const auto again = registry_.Remove("", "a", std::nullopt);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->server.drain_deadline, removed->server.drain_deadline);
+  EXPECT_EQ(again->server.revision, removed->server.revision);
+  AddOk("b");
+  const auto by_default = registry_.Remove("", "b", std::nullopt);
+  ASSERT_TRUE(by_default.ok());
+  EXPECT_GT(*by_default->server.drain_deadline, WallClock::now() + seconds(20));
+  EXPECT_LE(*by_default->server.drain_deadline, WallClock::now() + Registry::kDefaultDrain);
 }
 
 TEST_F(RegistryTest, AnIdMayBeAddedAgainWhileItsPredecessorDrains) {
