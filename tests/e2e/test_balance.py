@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import threading
@@ -189,6 +190,8 @@ def test_max_active_is_filled_and_the_rest_is_told(remora, backend, workers):
     for gate, limit in zip(held.gates, limits):
         gate.await_arrivals(limit)
     assert [daemon.control.actives()[one.id] for one in held.backends] == limits
+    # All refusals are there before a place becomes free.
+    eventually(lambda: len(select.select(sockets, [], [], 0)[0]) == 21)
     held.let_go()
     statuses = read_statuses(sockets)
     assert statuses.count(200) == 9 and statuses.count(503) == 21, statuses

@@ -229,7 +229,9 @@ TEST(ServersRemoveTest, AnErrorWhileWaitingIsNotTheEnd) {
   Bench bench;
   *bench.client.remove_reply->mutable_server() =
       MakeDraining("a", "http://a:1", std::chrono::seconds(30));
-  bench.client.get_reply = std::unexpected(Failure{.exit = ExitCode::kUnavailable});
+  Failure unavailable;
+  unavailable.exit = ExitCode::kUnavailable;
+  bench.client.get_reply = std::unexpected(unavailable);
   const Outcome outcome = ServersRemove({.server = "a", .wait = true}, bench.context());
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().exit, ExitCode::kUnavailable);
