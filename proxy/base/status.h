@@ -22,8 +22,8 @@ struct FieldViolation {
   friend bool operator==(const FieldViolation&, const FieldViolation&) = default;
 };
 
-constexpr std::size_t kMaxStatusMessage = 1024;  // bytes; what is longer is cut
-constexpr std::size_t kMaxViolations = 10;       // the message tells how many more there are
+inline constexpr std::size_t kMaxStatusMessage = 1024;  // bytes; what is longer is cut
+inline constexpr std::size_t kMaxViolations = 10;       // the message tells how many more there are
 
 // `reason` is UPPER_SNAKE_CASE, at most 63 characters.
 absl::Status MakeStatus(absl::StatusCode code, std::string_view reason, std::string_view message);

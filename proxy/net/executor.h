@@ -16,8 +16,8 @@ using error_code = boost::system::error_code;
 using Executor = asio::io_context::executor_type;
 template <class T = void>
 using Awaitable = asio::awaitable<T, Executor>;
-constexpr asio::use_awaitable_t<Executor> kAwait;
+inline constexpr asio::use_awaitable_t<Executor> kAwait;
 // Completes with a tuple that starts with the error_code instead of throwing.
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable_t<Executor>{});
+inline constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 
 }  // namespace remora::proxy::net

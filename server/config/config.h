@@ -44,7 +44,7 @@ struct ShutdownSettings {
 };
 
 // `workers: auto` until LoadConfig has looked at the machine.
-constexpr std::uint32_t kAutoWorkers = 0;
+inline constexpr std::uint32_t kAutoWorkers = 0;
 
 struct Config {
   proxy::ProxySettings proxy{
