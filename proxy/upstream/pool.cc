@@ -97,11 +97,22 @@ Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettin
     co_return Fail(ErrorKind::kOverloaded, Side::kProxy, "no descriptor for a connection is left");
   }
   backend.ReportConnectFailed();
-  avoided_.push_back({.backend = &backend, .until = Clock::now() + kAvoidFor});
+  Avoid(backend);
   if (stream.error() == net::asio::error::timed_out) {
     co_return Fail(ErrorKind::kConnectTimeout, Side::kUpstream, "no connection within `connect`");
   }
   co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "no connection to the backend");
+}
+
+// One entry a backend, however many requests fail on it: each pick walks them.
+void Pool::Avoid(const Backend& backend) {
+  const TimePoint until = Clock::now() + kAvoidFor;
+  const auto known = std::ranges::find(avoided_, &backend, &Avoided::backend);
+  if (known != avoided_.end()) {
+    known->until = until;
+  } else {
+    avoided_.push_back({.backend = &backend, .until = until});
+  }
 }
 
 void Pool::AddAvoided(Backends& backends) {

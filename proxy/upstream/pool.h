@@ -96,6 +96,7 @@ class Pool {
   net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings);
   void GiveBack(Backend& backend, const PoolSettings& settings, Opened opened);
   static std::unexpected<ProxyError> Ended();
+  void Avoid(const Backend& backend);
   void DropIdle();
   void Sweep();
 
