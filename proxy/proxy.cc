@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,12 +40,21 @@ std::vector<std::string> PoolNames(const ProxySettings& settings) {
   return names;
 }
 
+ProxySettings WithViaName(ProxySettings settings) {
+  if (settings.via_name.empty()) {
+    std::random_device random;
+    settings.via_name = absl::StrCat("remora-", absl::Hex(random(), absl::kZeroPad8),
+                                     absl::Hex(random(), absl::kZeroPad8));
+  }
+  return settings;
+}
+
 }  // namespace
 
 class Proxy::Impl final : public BackendEvents {
  public:
   Impl(ProxySettings settings, net::Loop& control)
-      : settings_(std::move(settings)),
+      : settings_(WithViaName(std::move(settings))),
         control_(control),
         registry_(PoolNames(settings_), this),
         checker_(control, registry_, settings_.pools,
@@ -68,11 +78,12 @@ class Proxy::Impl final : public BackendEvents {
   Registry& registry() { return registry_; }
   const ProxySettings& settings() const { return settings_; }
   const std::vector<std::string>& addresses() const { return addresses_; }
+  const LimitHits& limit_hits() const { return hits_; }
   std::uint64_t connections() const { return budget_.open.load(std::memory_order_relaxed); }
 
   absl::Status Start() {
     for (std::uint32_t i = 0; i < settings_.workers; ++i) {
-      workers_.push_back(std::make_unique<Worker>(settings_, registry_, budget_));
+      workers_.push_back(std::make_unique<Worker>(settings_, registry_, budget_, hits_));
     }
     for (const ListenerSettings& listener : settings_.listeners) {
       if (absl::Status status = OpenListener(listener); !status.ok()) return status;
@@ -187,6 +198,7 @@ class Proxy::Impl final : public BackendEvents {
   HealthChecker checker_;
   Resolver resolver_;
   ConnectionBudget budget_;
+  LimitHits hits_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::string> addresses_;
   std::uint64_t subscription_ = 0;
@@ -209,6 +221,7 @@ const ProxySettings& Proxy::settings() const { return impl_->settings(); }
 absl::Status Proxy::Start() { return impl_->Start(); }
 std::vector<std::string> Proxy::listener_addresses() const { return impl_->addresses(); }
 std::uint64_t Proxy::connections() const { return impl_->connections(); }
+const LimitHits& Proxy::limit_hits() const { return impl_->limit_hits(); }
 void Proxy::BeginDrain() { impl_->BeginDrain(); }
 void Proxy::Finish(Duration deadline, std::function<void(bool)> done) {
   impl_->Finish(deadline, std::move(done));

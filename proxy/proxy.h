@@ -16,6 +16,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/settings.h"
 #include "proxy/net/loop.h"
+#include "proxy/observe/limit_hits.h"
 #include "proxy/registry/registry.h"
 
 namespace remora::proxy {
@@ -39,6 +40,9 @@ class Proxy {
 
   // Downstream connections that are open, in all workers. Any thread.
   std::uint64_t connections() const;
+
+  // How often each limit was hit. Any thread.
+  const LimitHits& limit_hits() const;
 
   // Shutdown, in this order:
   // 1. Answers carry `Connection: close`; new connections are still accepted and idle ones kept, as

@@ -35,16 +35,18 @@ struct Worker::Listening {
   }
 };
 
-Worker::Worker(const ProxySettings& settings, Registry& registry, ConnectionBudget& budget)
+Worker::Worker(const ProxySettings& settings, Registry& registry, ConnectionBudget& budget,
+               LimitHits& hits)
     : settings_(settings),
       registry_(registry),
       budget_(budget),
+      hits_(hits),
       upstream_(loop_),
-      connections_(loop_) {
+      connections_(loop_, hits) {
   Refresh();
   for (std::size_t pool = 0; pool < settings.pools.size(); ++pool) {
     forwarders_.push_back(std::make_unique<Forwarder>(
-        loop_, upstream_, settings.pools[pool],
+        loop_, upstream_, hits_, settings.pools[pool], settings.via_name,
         [this, pool]() -> const BackendSet& { return CurrentSet(pool); }));
   }
 }
@@ -108,6 +110,7 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
     if (budget_.open.load(std::memory_order_relaxed) >= budget_.limit) {
       // The kernel's queue holds who comes; nothing is lost unless it overflows.
       listening.Warn("connection limit reached", "limits.connections");
+      hits_.Add(Limit::kConnections);
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(net::kNoThrow);
       if (finishing_) co_return;
@@ -141,7 +144,9 @@ void Worker::Serve(Listening& listening, std::unique_ptr<net::Stream> stream) {
                                .listener = listening.settings,
                                .pool = listening.pool,
                                .date = &date_,
-                               .request_ids = &request_ids_};
+                               .request_ids = &request_ids_,
+                               .limit_hits = &hits_,
+                               .via_name = settings_.via_name};
   net::Spawn(
       loop_, ServeHttp1(context, std::move(stream)),
       [this, &listening](const std::exception_ptr& failure, std::unique_ptr<net::Stream> parked) {

@@ -22,6 +22,7 @@
 #include "proxy/forward/forwarder.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop.h"
+#include "proxy/observe/limit_hits.h"
 #include "proxy/registry/registry.h"
 #include "proxy/upstream/pool.h"
 
@@ -35,7 +36,8 @@ struct ConnectionBudget {
 
 class Worker {
  public:
-  Worker(const ProxySettings& settings, Registry& registry, ConnectionBudget& budget);
+  Worker(const ProxySettings& settings, Registry& registry, ConnectionBudget& budget,
+         LimitHits& hits);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -73,6 +75,7 @@ class Worker {
   const ProxySettings& settings_;
   Registry& registry_;
   ConnectionBudget& budget_;
+  LimitHits& hits_;
   net::Loop loop_;
   HttpDateCache date_;
   RequestIdSource request_ids_;

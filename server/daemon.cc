@@ -64,7 +64,9 @@ class Daemon {
     control_ = *std::move(control);
     auto admin = HttpServer::Open(
         loop_, "admin", config_.admin.address, HttpServerLimits(),
-        [this](const HttpRequest& request) { return AnswerAdmin({readiness_}, request); });
+        [this](const HttpRequest& request) {
+          return AnswerAdmin({.readiness = readiness_, .limit_hits = proxy_.limit_hits()}, request);
+        });
     if (!admin.ok()) return Fail(kExitUnavailable, admin.status());
     admin_ = *std::move(admin);
     return kExitOk;

@@ -47,7 +47,8 @@ Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
     }
     if (best == nullptr) {
       if (any_full) {
-        return Fail(ErrorKind::kQueueFull, Side::kProxy, "every healthy server is at max_active");
+        return FailAt(Limit::kMaxActive, ErrorKind::kQueueFull, Side::kProxy,
+                      "every healthy server is at max_active");
       }
       return Fail(ErrorKind::kNoHealthyServer, Side::kProxy, "no server of the pool is healthy");
     }

@@ -14,6 +14,8 @@ ErrorAnswer Describe(ErrorKind kind) {
     case ErrorKind::kExpectationFailed:     return {"expectation_failed",      417, true,  false};
     case ErrorKind::kHeadersTooLarge:       return {"headers_too_large",       431, true,  false};
     case ErrorKind::kUnknownTransferCoding: return {"unknown_transfer_coding", 501, true,  false};
+    case ErrorKind::kMethodTooLong:         return {"method_too_long",         501, true,  false};
+    case ErrorKind::kLoopDetected:          return {"loop_detected",           508, true,  false};
     case ErrorKind::kVersionNotSupported:   return {"version_not_supported",   505, true,  false};
     case ErrorKind::kNoServers:             return {"no_servers",              503, false, true};
     case ErrorKind::kNoHealthyServer:       return {"no_healthy_server",       503, false, true};

@@ -8,6 +8,8 @@
 #include <expected>
 #include <string_view>
 
+#include "proxy/base/limit.h"
+
 namespace remora::proxy {
 
 // The one list of reasons. Error bodies, access log and metrics use `Describe(kind).reason`.
@@ -20,11 +22,13 @@ enum class ErrorKind : std::uint8_t {
   kHeadersTooLarge,        // head bytes or fields
   kExpectationFailed,      // Expect other than 100-continue
   kUnknownTransferCoding,  // something else than `chunked`
-  kVersionNotSupported,    // HTTP/2.0 in a request line and the like
-  kNoServers,              // the pool is empty
-  kNoHealthyServer,        // none may be picked
-  kQueueFull,              // every healthy server is at max_active
-  kConnectFailed,          // refused, unreachable, name not resolved
+  kMethodTooLong,
+  kVersionNotSupported,  // HTTP/2.0 in a request line and the like
+  kLoopDetected,         // the request has been here before
+  kNoServers,            // the pool is empty
+  kNoHealthyServer,      // none may be picked
+  kQueueFull,            // every healthy server is at max_active
+  kConnectFailed,        // refused, unreachable, name not resolved
   kConnectTimeout,
   kUpstreamClosedEarly,  // end of stream in or before the answer
   kUpstreamReset,        // connection reset, broken pipe
@@ -50,6 +54,7 @@ struct ProxyError {
   Sent sent = Sent::kNothing;
   // Static text for the log and the error body: what exactly was wrong. Never peer input.
   std::string_view detail = {};
+  Limit limit = Limit::kNone;  // the limit that was hit, if it was one
 };
 
 template <class T>
@@ -68,6 +73,13 @@ ErrorAnswer Describe(ErrorKind kind);
 inline std::unexpected<ProxyError> Fail(ErrorKind kind, Side side, std::string_view detail = {},
                                         Sent sent = Sent::kNothing) {
   return std::unexpected(ProxyError{.kind = kind, .side = side, .sent = sent, .detail = detail});
+}
+
+// As Fail, because `limit` was hit.
+inline std::unexpected<ProxyError> FailAt(Limit limit, ErrorKind kind, Side side,
+                                          std::string_view detail, Sent sent = Sent::kNothing) {
+  return std::unexpected(
+      ProxyError{.kind = kind, .side = side, .sent = sent, .detail = detail, .limit = limit});
 }
 
 }  // namespace remora::proxy

@@ -40,8 +40,12 @@ struct TimeoutSettings {
 struct LimitSettings {
   std::size_t head_bytes = 64 * 1024;
   std::size_t head_fields = 100;
-  std::uint64_t body_bytes = 0;          // of a request; 0: no limit
-  std::uint32_t interim_responses = 10;  // 1xx for one request
+  std::size_t request_line_bytes = 16 * 1024;  // the status line of an answer likewise
+  std::uint64_t body_bytes = 0;                // of a request; 0: no limit
+  std::size_t chunk_extension_bytes = 4096;    // of a body, all its chunks together
+  std::size_t trailer_bytes = 8192;            // of a body
+  std::uint32_t interim_responses = 10;        // 1xx for one request
+  std::uint64_t connection_requests = 0;       // of a client connection; 0: no limit
 };
 
 enum class HostHeader : std::uint8_t { kClient, kBackend };
@@ -56,10 +60,15 @@ struct PoolSettings {
 
 enum class Direction : std::uint8_t { kInbound, kOutbound };
 
+// Fields whose name has an underscore: a backend that reads `_` as `-` (CGI does) takes X_Real_IP
+// for X-Real-IP.
+enum class Underscores : std::uint8_t { kPass, kReject };
+
 struct ListenerSettings {
   std::string address = "0.0.0.0:3000";  // ip:port; port 0 picks a free one
   std::string pool = "default";
   Direction direction = Direction::kOutbound;
+  Underscores underscores = Underscores::kPass;
   std::chrono::milliseconds request_head_timeout{10000};  // first byte to end of head
   std::chrono::milliseconds keep_alive_timeout{60000};    // between requests
 };
@@ -67,6 +76,9 @@ struct ListenerSettings {
 struct ProxySettings {
   std::uint32_t workers = 1;
   std::uint32_t max_connections = 0;  // downstream, all workers; 0: from RLIMIT_NOFILE
+  // What Via calls this process; empty: "remora-" and a random number, so that a request which
+  // comes back here is known.
+  std::string via_name = {};
   std::vector<ListenerSettings> listeners;
   std::vector<PoolSettings> pools;
 };

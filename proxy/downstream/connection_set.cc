@@ -5,13 +5,21 @@
 namespace remora::proxy {
 
 struct ConnectionSet::Parked : Hook {
-  Parked(std::unique_ptr<net::Stream> parked, Resume on_news, std::function<void()> on_gone)
+  Parked(std::unique_ptr<net::Stream> parked, LimitHits& limit_hits, Resume on_news,
+         std::function<void()> on_gone)
       : stream(std::move(parked)),
+        hits(limit_hits),
         resume(std::move(on_news)),
         gone(std::move(on_gone)),
-        deadline([](void* self) { static_cast<Parked*>(self)->stream->Close(); }, this) {}
+        deadline([](void* self) { static_cast<Parked*>(self)->OnDeadline(); }, this) {}
+
+  void OnDeadline() {
+    hits.Add(Limit::kKeepAliveTime);
+    stream->Close();
+  }
 
   std::unique_ptr<net::Stream> stream;
+  LimitHits& hits;
   Resume resume;
   std::function<void()> gone;
   net::TimerWheel::Entry deadline;
@@ -19,7 +27,8 @@ struct ConnectionSet::Parked : Hook {
 
 void ConnectionSet::Park(std::unique_ptr<net::Stream> stream, Duration timeout, Resume resume,
                          std::function<void()> gone) {
-  auto parked = std::make_unique<Parked>(std::move(stream), std::move(resume), std::move(gone));
+  auto parked =
+      std::make_unique<Parked>(std::move(stream), hits_, std::move(resume), std::move(gone));
   Parked& entry = *parked;
   parked_.push_back(entry);
   loop_.Arm(entry.deadline, timeout);

@@ -1,7 +1,7 @@
 // The client connections of one worker: which are open, which of them are idle, which are parked
 // (idle for so long that only the socket is left of them).
 //
-// Threads: the worker's. Lifetime: outlives its members.
+// Threads: the worker's. Lifetime: outlives its members; `hits` outlives it.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -12,12 +12,13 @@
 #include "proxy/base/clock.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/stream.h"
+#include "proxy/observe/limit_hits.h"
 
 namespace remora::proxy {
 
 class ConnectionSet {
  public:
-  explicit ConnectionSet(net::Loop& loop) : loop_(loop) {}
+  ConnectionSet(net::Loop& loop, LimitHits& hits) : loop_(loop), hits_(hits) {}
 
   using Hook =
       boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
@@ -49,6 +50,7 @@ class ConnectionSet {
   using MemberList = boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>>;
 
   net::Loop& loop_;
+  LimitHits& hits_;
   MemberList active_;
   // Owned by the handlers that wait for them.
   boost::intrusive::list<Hook, boost::intrusive::constant_time_size<false>> parked_;

@@ -16,7 +16,7 @@ Http1Exchange::Http1Exchange(http1::Channel& channel, const message::RequestHead
       facts_(facts),
       read_timeout_(facts.settings->timeouts.idle) {
   channel_.StartReadingBody(request.framing, request.length,
-                            {.body_bytes = facts.settings->limits.body_bytes});
+                            message::BodyLimitsOf(facts.settings->limits));
 }
 
 Awaitable<Result<BodyPiece>> Http1Exchange::ReadBody() { return channel_.ReadBody(read_timeout_); }
@@ -37,7 +37,7 @@ Awaitable<Result<void>> Http1Exchange::SendInterim(const ResponseHead& head) {
 // An answer that comes before its request is complete ends the connection: what follows on it could
 // not be told from the rest of the body.
 bool Http1Exchange::MustClose() const {
-  return !request_.keep_alive || !channel_.body_ended() || *facts_.draining;
+  return !request_.keep_alive || !channel_.body_ended() || *facts_.draining || facts_.last_request;
 }
 
 Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPiece first) {
@@ -73,6 +73,16 @@ Awaitable<Result<void>> Http1Exchange::SendError(const ProxyError& error) {
   head_.clear();
   message::AppendErrorResponse(error, facts_.request_id, facts_.date->Now(), close_,
                                request_.is_head(), head_);
+  channel_.StartWritingBody(Framing::kNone);
+  auto result = co_await channel_.Write(head_, {}, facts_.settings->timeouts.idle);
+  sent_answer_ = result.has_value();
+  co_return result;
+}
+
+Awaitable<Result<void>> Http1Exchange::SendOptionsAnswer() {
+  close_ = MustClose();
+  head_.clear();
+  message::AppendOptionsAnswer(facts_.request_id, facts_.date->Now(), close_, head_);
   channel_.StartWritingBody(Framing::kNone);
   auto result = co_await channel_.Write(head_, {}, facts_.settings->timeouts.idle);
   sent_answer_ = result.has_value();

@@ -18,6 +18,7 @@ class Http1Exchange final : public Exchange {
     std::string_view request_id;
     HttpDateCache* date;
     const bool* draining;  // read when the head of the answer is written
+    bool last_request;     // of the connection: it may serve no more
     const PoolSettings* settings;
   };
   // `channel`, `request` and what `facts` points to outlive the exchange. The body follows in
@@ -37,6 +38,9 @@ class Http1Exchange final : public Exchange {
                                         message::BodyPiece first) override;
   net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
   net::Awaitable<Result<void>> SendError(const ProxyError& error) override;
+
+  // The whole answer to an OPTIONS request whose Max-Forwards is 0.
+  net::Awaitable<Result<void>> SendOptionsAnswer();
 
   void StartTunnel(Duration idle) override;
   void Abort() override;

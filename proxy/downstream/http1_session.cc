@@ -41,8 +41,11 @@ class Http1Session {
     for (;;) {
       const net::error_code waited = co_await WaitForRequest();
       if (waited == net::asio::error::timed_out && MayPark()) co_return channel_.TakeStream();
+      if (waited == net::asio::error::timed_out) {
+        context_.limit_hits->Add(Limit::kKeepAliveTime);
+      }
       if (waited) co_return nullptr;
-      served_ = true;
+      ++requests_;
       const bool more = co_await ServeOne();
       if (!more) co_return nullptr;
       channel_.FinishMessage();
@@ -69,7 +72,7 @@ class Http1Session {
     }
     // Idle connections end now, but not one whose request is there or (if it was accepted as the
     // listener closed) is due: its client would see a reset.
-    const bool first = !served_;
+    const bool first = requests_ == 0;
     if (!channel_.stream().is_open() || (!first && !channel_.stream().HasNews())) {
       co_return net::asio::error::operation_aborted;
     }
@@ -88,29 +91,55 @@ class Http1Session {
       co_await Refuse(read.error(), head, request_id);
       co_return false;
     }
-    Http1Exchange exchange(channel_, head,
-                           {.client_ip = client_ip_,
-                            .request_id = request_id,
-                            .date = context_.date,
-                            .draining = context_.connections->draining_flag(),
-                            .settings = context_.pool});
-    const RequestRecord record = co_await context_.forwarder->Forward(exchange);
-    Report(record, head, request_id);
+    Http1Exchange exchange(channel_, head, FactsOf(request_id));
+    if (head.max_forwards == 0) {
+      co_await AnswerOptions(exchange, head, request_id);
+    } else {
+      const RequestRecord record = co_await context_.forwarder->Forward(exchange);
+      Report(record, head, request_id);
+    }
     if (exchange.MayContinue()) co_return true;
     if (exchange.sent_answer()) co_await Linger();
     co_return false;
   }
 
+  // True: the connection may serve no more requests behind this one.
+  bool IsLastRequest() const {
+    const std::uint64_t limit = context_.pool->limits.connection_requests;
+    return limit != 0 && requests_ >= limit;
+  }
+
+  Http1Exchange::Facts FactsOf(std::string_view request_id) const {
+    if (IsLastRequest()) context_.limit_hits->Add(Limit::kConnectionRequests);
+    return {.client_ip = client_ip_,
+            .request_id = request_id,
+            .date = context_.date,
+            .draining = context_.connections->draining_flag(),
+            .last_request = IsLastRequest(),
+            .settings = context_.pool};
+  }
+
+  // It may be forwarded no further (RFC 9110 section 7.6.2): the answer is ours.
+  Awaitable<> AnswerOptions(Http1Exchange& exchange, const RequestHead& head,
+                            std::string_view request_id) {
+    RequestRecord record;
+    record.status = 200;
+    const auto sent = co_await exchange.SendOptionsAnswer();
+    record.answer_complete = sent.has_value();
+    if (!sent) record.error = sent.error();
+    Report(record, head, request_id);
+  }
+
   Awaitable<Result<void>> ReadRequest(RequestHead& head) {
     const LimitSettings& limits = context_.pool->limits;
     const TimePoint deadline = Clock::now() + context_.listener->request_head_timeout;
-    auto result = co_await channel_.ReadHead(
-        {.head_bytes = limits.head_bytes, .head_fields = limits.head_fields}, deadline, head);
+    auto result = co_await channel_.ReadHead(message::HeadLimitsOf(limits), deadline, head);
     if (!result) co_return result;
-    result = message::ApplyRequestRules(head);
+    result = message::ApplyRequestRules(
+        head, {.via_name = context_.via_name, .underscores = context_.listener->underscores});
     if (result && limits.body_bytes != 0 && head.length > limits.body_bytes) {
-      result = Fail(ErrorKind::kRequestTooLarge, Side::kDownstream,
-                    "Content-Length is greater than body_bytes");
+      result = FailAt(Limit::kBodyBytes, ErrorKind::kRequestTooLarge, Side::kDownstream,
+                      "Content-Length is greater than body_bytes");
     }
     co_return result;
   }
@@ -121,14 +150,10 @@ class Http1Session {
     RequestRecord record;
     record.status = Describe(error.kind).status;
     record.error = error;
+    context_.limit_hits->Add(error.limit);
     Report(record, head, request_id);
     if (error.kind == ErrorKind::kClientClosed) co_return;
-    Http1Exchange exchange(channel_, head,
-                           {.client_ip = client_ip_,
-                            .request_id = request_id,
-                            .date = context_.date,
-                            .draining = context_.connections->draining_flag(),
-                            .settings = context_.pool});
+    Http1Exchange exchange(channel_, head, FactsOf(request_id));
     const auto sent = co_await exchange.SendError(error);
     if (sent) co_await Linger();
   }
@@ -166,7 +191,7 @@ class Http1Session {
   http1::Channel channel_;
   ConnectionSet::Member member_;
   std::string client_ip_;
-  bool served_ = false;
+  std::uint64_t requests_ = 0;  // begun
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "proxy/base/http_date.h"
 #include "proxy/base/request_id.h"
@@ -14,6 +15,7 @@
 #include "proxy/net/executor.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/stream.h"
+#include "proxy/observe/limit_hits.h"
 
 namespace remora::proxy {
 
@@ -25,6 +27,8 @@ struct SessionContext {
   const PoolSettings* pool;
   HttpDateCache* date;
   RequestIdSource* request_ids;
+  LimitHits* limit_hits;
+  std::string_view via_name;
 };
 
 // Serves until the connection ends (null is returned) or has been idle for a second: then the

@@ -67,14 +67,20 @@ struct Forwarder::Tunnel {
   }
 };
 
-Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, const PoolSettings& settings,
-                     CurrentSet current)
-    : loop_(loop), connections_(connections), settings_(settings), current_(std::move(current)) {}
+Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hits,
+                     const PoolSettings& settings, std::string_view via_name, CurrentSet current)
+    : loop_(loop),
+      connections_(connections),
+      hits_(hits),
+      settings_(settings),
+      via_name_(via_name),
+      current_(std::move(current)) {}
 
 Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
   Progress progress;
   const auto first = exchange.BufferedBody();
   if (!first) {
+    hits_.Add(first.error().limit);
     co_await Conclude(exchange, progress, first.error());
     co_return std::move(progress.record);
   }
@@ -85,6 +91,7 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
       progress.record.answer_complete = true;
       break;
     }
+    hits_.Add(result.error().limit);
     const RetryFacts facts{.idempotent = exchange.request().is_idempotent(),
                            .replayable = progress.replayable && !progress.answering,
                            .reused = progress.reused,
@@ -111,7 +118,9 @@ Result<ActiveRequest> Forwarder::Pick(const Progress& progress) {
   }
   if (picked || progress.failed.empty()) return picked;
   if (progress.reused) return balancer_.Pick(current_(), {});
-  return std::unexpected(*progress.last_error);
+  ProxyError last = *progress.last_error;
+  last.limit = Limit::kNone;  // counted when it was met
+  return std::unexpected(last);
 }
 
 Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progress) {
@@ -143,7 +152,8 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
                   ? std::string_view(backend.authority())
                   : std::string_view(),
       .client_ip = exchange.client_ip(),
-      .request_id = exchange.request_id()};
+      .request_id = exchange.request_id(),
+      .via_name = via_name_};
   const auto sent = co_await connection.SendRequest(exchange.request(), forwarded, progress.first);
   progress.reused = connection.reused();
   // A backend that refuses a request early may close before it has read all: its answer counts.
@@ -232,8 +242,8 @@ Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
     }
     if (!result || !head.is_interim()) co_return result;
     if (++interim > settings_.limits.interim_responses) {
-      co_return Fail(ErrorKind::kUpstreamBadResponse, Side::kUpstream, "too many interim answers",
-                     Sent::kAnswered);
+      co_return FailAt(Limit::kInterimResponses, ErrorKind::kUpstreamBadResponse, Side::kUpstream,
+                       "more interim answers than interim_responses", Sent::kAnswered);
     }
     result = co_await exchange.SendInterim(head);
     if (!result) co_return result;

@@ -1,19 +1,22 @@
 // The control flow of a request: pick a backend, get a connection, send the head, relay the bodies
 // both ways at once, then finish, try elsewhere, or answer from the one error table.
 //
-// One forwarder a worker and pool. Threads: the worker's. Lifetime: outlives every Forward.
+// One forwarder a worker and pool. Threads: the worker's. Lifetime: outlives every Forward; all
+// that it is made with outlives it.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "proxy/balance/least_active.h"
 #include "proxy/base/settings.h"
 #include "proxy/forward/exchange.h"
 #include "proxy/forward/retry_policy.h"
 #include "proxy/net/loop.h"
+#include "proxy/observe/limit_hits.h"
 #include "proxy/observe/request_record.h"
 #include "proxy/registry/backend_set.h"
 #include "proxy/upstream/pool.h"
@@ -25,8 +28,9 @@ class Forwarder {
   // `current` gives the newest published set of the pool; it is valid until the next call.
   using CurrentSet = std::function<const BackendSet&()>;
 
-  Forwarder(net::Loop& loop, upstream::Pool& connections, const PoolSettings& settings,
-            CurrentSet current);
+  // `via_name`: what Via calls this process.
+  Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hits,
+            const PoolSettings& settings, std::string_view via_name, CurrentSet current);
 
   // Serves one exchange to its end. Always answers, unless the client has left.
   net::Awaitable<RequestRecord> Forward(Exchange& exchange);
@@ -63,7 +67,9 @@ class Forwarder {
 
   net::Loop& loop_;
   upstream::Pool& connections_;
+  LimitHits& hits_;
   const PoolSettings& settings_;
+  const std::string_view via_name_;
   CurrentSet current_;
   LeastActive balancer_;
 };

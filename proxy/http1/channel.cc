@@ -59,8 +59,8 @@ Awaitable<Result<void>> Channel::ReadHeadWith(Parse parse, message::HeadLimits l
       const auto parsed =
           parse(scanner_, std::string_view(bytes.data(), bytes.size()), limits, head);
       if (!parsed && side_ == Side::kUpstream) {
-        co_return Fail(ErrorKind::kUpstreamBadResponse, side_, parsed.error().detail,
-                       Sent::kAnswered);
+        co_return FailAt(parsed.error().limit, ErrorKind::kUpstreamBadResponse, side_,
+                         parsed.error().detail, Sent::kAnswered);
       }
       if (!parsed) co_return std::unexpected(parsed.error());
       if (*parsed) {
@@ -70,7 +70,10 @@ Awaitable<Result<void>> Channel::ReadHeadWith(Parse parse, message::HeadLimits l
     }
     MakeRoom(limits.head_bytes);
     const error_code error = co_await Fill(deadline - Clock::now());
-    if (error) co_return ReadFailed(error);
+    if (error) {
+      co_return ReadFailed(
+          error, side_ == Side::kDownstream ? Limit::kRequestHeadTime : Limit::kResponseHeadTime);
+    }
   }
 }
 
@@ -129,7 +132,10 @@ Awaitable<Result<BodyPiece>> Channel::ReadBody(Duration timeout) {
     if (!piece || piece->end || !piece->data.empty()) co_return piece;
     const error_code error = co_await FillBody(timeout);
     if (!error) continue;
-    if (error != asio::error::eof) co_return ReadFailed(error);
+    if (error != asio::error::eof) {
+      co_return ReadFailed(
+          error, read_framing_ == Framing::kTunnel ? Limit::kTunnelTime : Limit::kIdleTime);
+    }
     if (const auto ended = decoder_.OnEndOfStream(); !ended) {
       co_return std::unexpected(ended.error());
     }
@@ -193,16 +199,17 @@ Awaitable<Result<void>> Channel::Write(std::string_view head, BodyPiece piece, D
   co_return Result<void>();
 }
 
-std::unexpected<ProxyError> Channel::ReadFailed(const error_code& error) const {
+// `time`: the limit that was hit if the time was up.
+std::unexpected<ProxyError> Channel::ReadFailed(const error_code& error, Limit time) const {
   if (side_ == Side::kDownstream) {
     if (error == asio::error::timed_out) {
-      return Fail(ErrorKind::kRequestTimeout, side_, "the client was too slow");
+      return FailAt(time, ErrorKind::kRequestTimeout, side_, "the client was too slow");
     }
     return Fail(ErrorKind::kClientClosed, side_, "the client left");
   }
   const Sent sent = got_bytes_ ? Sent::kAnswered : Sent::kMaybe;
   if (error == asio::error::timed_out) {
-    return Fail(ErrorKind::kUpstreamTimeout, side_, "the backend was too slow", sent);
+    return FailAt(time, ErrorKind::kUpstreamTimeout, side_, "the backend was too slow", sent);
   }
   if (error == asio::error::eof) {
     return Fail(ErrorKind::kUpstreamClosedEarly, side_, "the backend closed the connection", sent);
@@ -211,13 +218,17 @@ std::unexpected<ProxyError> Channel::ReadFailed(const error_code& error) const {
 }
 
 std::unexpected<ProxyError> Channel::WriteFailed(const error_code& error, bool nothing_sent) const {
+  const bool timed_out = error == asio::error::timed_out;
+  const Limit limit = !timed_out                           ? Limit::kNone
+                      : write_framing_ == Framing::kTunnel ? Limit::kTunnelTime
+                                                           : Limit::kIdleTime;
   if (side_ == Side::kDownstream) {
-    return Fail(ErrorKind::kClientClosed, side_,
-                error == asio::error::timed_out ? "the client does not read" : "the client left");
+    return FailAt(limit, ErrorKind::kClientClosed, side_,
+                  timed_out ? "the client does not read" : "the client left");
   }
   const Sent sent = nothing_sent && !got_bytes_ ? Sent::kNothing : Sent::kMaybe;
-  if (error == asio::error::timed_out) {
-    return Fail(ErrorKind::kUpstreamTimeout, side_, "the backend does not read", sent);
+  if (timed_out) {
+    return FailAt(limit, ErrorKind::kUpstreamTimeout, side_, "the backend does not read", sent);
   }
   return Fail(ErrorKind::kUpstreamReset, side_, "the connection to the backend broke", sent);
 }

@@ -71,7 +71,7 @@ class Channel {
   net::Awaitable<net::error_code> Fill(Duration timeout);
   net::Awaitable<net::error_code> FillBody(Duration timeout);
   Result<message::BodyPiece> DecodeBuffered();
-  std::unexpected<ProxyError> ReadFailed(const net::error_code& error) const;
+  std::unexpected<ProxyError> ReadFailed(const net::error_code& error, Limit time) const;
   std::unexpected<ProxyError> WriteFailed(const net::error_code& error, bool nothing_sent) const;
   std::span<char> buffered() { return {buffer_->data() + begin_, end_ - begin_}; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proxy/message/characters.h"
 #include "proxy/message/head_parser.h"
 #include "proxy/message/rules.h"
 
@@ -10,20 +11,6 @@ namespace remora::proxy::message {
 namespace {
 
 constexpr int kMaxSizeDigits = 15;  // below 2^60: sums can't overflow
-
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
-
-bool IsControl(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && c != '\t') || byte == 0x7f;
-}
 
 }  // namespace
 
@@ -34,10 +21,11 @@ BodyDecoder::BodyDecoder(Framing framing, std::uint64_t length, Side side, const
       ended_(framing == Framing::kNone),
       left_(framing == Framing::kLength ? length : 0) {}
 
-std::unexpected<ProxyError> BodyDecoder::Error(std::string_view detail) const {
+std::unexpected<ProxyError> BodyDecoder::Error(Problem problem) const {
   return side_ == Side::kDownstream
-             ? Fail(ErrorKind::kBadRequest, side_, detail)
-             : Fail(ErrorKind::kUpstreamBadResponse, side_, detail, Sent::kAnswered);
+             ? FailAt(problem.limit, ErrorKind::kBadRequest, side_, problem.text)
+             : FailAt(problem.limit, ErrorKind::kUpstreamBadResponse, side_, problem.text,
+                      Sent::kAnswered);
 }
 
 std::uint64_t BodyDecoder::wanted() const {
@@ -72,7 +60,8 @@ Result<BodyDecoder::Step> BodyDecoder::DecodeChunked(std::span<char> input) {
   std::size_t out = 0;
   while (in < input.size() && !ended_) {
     if (state_ != ChunkState::kData) {
-      if (const char* problem = OnFramingByte(input[in++])) return Error(problem);
+      const Problem problem = OnFramingByte(input[in++]);
+      if (problem.text != nullptr) return Error(problem);
       continue;
     }
     const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(input.size() - in, left_));
@@ -82,48 +71,38 @@ Result<BodyDecoder::Step> BodyDecoder::DecodeChunked(std::span<char> input) {
     left_ -= take;
     total_ += take;
     if (limits_.body_bytes != 0 && total_ > limits_.body_bytes) {
-      return Fail(ErrorKind::kRequestTooLarge, side_, "the body is longer than body_bytes");
+      return FailAt(Limit::kBodyBytes, ErrorKind::kRequestTooLarge, side_,
+                    "the body is longer than body_bytes");
     }
     if (left_ == 0) state_ = ChunkState::kDataCr;
   }
   return Step{.consumed = in, .data = out, .end = ended_};
 }
 
-const char* BodyDecoder::OnFramingByte(char c) {
+BodyDecoder::Problem BodyDecoder::OnFramingByte(char c) {
   switch (state_) {
     case ChunkState::kSizeStart:
       size_digits_ = 0;
       left_ = 0;
-      if (HexValue(c) < 0) return "a chunk without a size";
+      if (HexValue(c) < 0) return {"a chunk without a size"};
       state_ = ChunkState::kSize;
       return OnSizeByte(c);
     case ChunkState::kSize:
       return OnSizeByte(c);
-    case ChunkState::kBlankBeforeExtension:
     case ChunkState::kExtension:
-      if (c == '\r' && state_ == ChunkState::kExtension) {
-        state_ = ChunkState::kSizeLf;
-        return nullptr;
-      }
-      if (++extension_bytes_ > limits_.chunk_extension_bytes) return "chunk extensions too long";
-      if (IsControl(c)) return "a control byte in a chunk extension";
-      if (state_ == ChunkState::kBlankBeforeExtension && !IsBlank(c)) {
-        if (c != ';') return "a blank behind a chunk size";
-        state_ = ChunkState::kExtension;
-      }
-      return nullptr;
+      return OnExtensionByte(c);
     case ChunkState::kSizeLf:
-      if (c != '\n') return "a chunk size line without CRLF";
+      if (c != '\n') return {"a chunk size line without CRLF"};
       state_ = left_ == 0 ? ChunkState::kTrailerStart : ChunkState::kData;
-      return nullptr;
+      return {};
     case ChunkState::kDataCr:
-      if (c != '\r') return "chunk data without CRLF";
+      if (c != '\r') return {"chunk data without CRLF"};
       state_ = ChunkState::kDataLf;
-      return nullptr;
+      return {};
     case ChunkState::kDataLf:
-      if (c != '\n') return "chunk data without CRLF";
+      if (c != '\n') return {"chunk data without CRLF"};
       state_ = ChunkState::kSizeStart;
-      return nullptr;
+      return {};
     case ChunkState::kTrailerStart:
     case ChunkState::kTrailer:
     case ChunkState::kTrailerLf:
@@ -132,33 +111,43 @@ const char* BodyDecoder::OnFramingByte(char c) {
     case ChunkState::kData:
       break;
   }
-  return "impossible chunk state";
+  return {"impossible chunk state"};
 }
 
-const char* BodyDecoder::OnSizeByte(char c) {
+BodyDecoder::Problem BodyDecoder::OnSizeByte(char c) {
   if (const int digit = HexValue(c); digit >= 0) {
-    if (++size_digits_ > kMaxSizeDigits) return "a chunk size too large";
+    if (++size_digits_ > kMaxSizeDigits) return {"a chunk size too large"};
     left_ = left_ * 16 + static_cast<unsigned>(digit);
-    return nullptr;
+    return {};
   }
   if (c == '\r') {
     state_ = ChunkState::kSizeLf;
-  } else if (c == ';') {
-    state_ = ChunkState::kExtension;
-  } else if (IsBlank(c)) {
-    state_ = ChunkState::kBlankBeforeExtension;
-  } else {
-    return "a bad byte in a chunk size";
+    return {};
   }
-  return nullptr;
+  if (c != ';' && !IsBlank(c)) return {"a bad byte in a chunk size"};
+  state_ = ChunkState::kExtension;
+  extension_ = ChunkExtension();
+  return OnExtensionByte(c);
 }
 
-const char* BodyDecoder::OnTrailerByte(char c) {
+BodyDecoder::Problem BodyDecoder::OnExtensionByte(char c) {
+  if (c == '\r' && extension_.complete()) {
+    state_ = ChunkState::kSizeLf;
+    return {};
+  }
+  if (++extension_bytes_ > limits_.chunk_extension_bytes) {
+    return {"chunk extensions longer than chunk_extension_bytes", Limit::kChunkExtensions};
+  }
+  if (!extension_.Accept(c)) return {"a bad byte in a chunk extension"};
+  return {};
+}
+
+BodyDecoder::Problem BodyDecoder::OnTrailerByte(char c) {
   switch (state_) {
     case ChunkState::kTrailerStart:
       if (c == '\r') {
         state_ = ChunkState::kEndLf;
-        return nullptr;
+        return {};
       }
       line_.clear();
       state_ = ChunkState::kTrailer;
@@ -166,31 +155,33 @@ const char* BodyDecoder::OnTrailerByte(char c) {
     case ChunkState::kTrailer:
       if (c == '\r') {
         state_ = ChunkState::kTrailerLf;
-        return nullptr;
+        return {};
       }
-      if (++trailer_bytes_ > limits_.trailer_bytes) return "trailers too long";
-      if (IsControl(c)) return "a control byte in a trailer";
+      if (++trailer_bytes_ > limits_.trailer_bytes) {
+        return {"trailers longer than trailer_bytes", Limit::kTrailers};
+      }
+      if (IsControl(c)) return {"a control byte in a trailer"};
       line_ += c;
-      return nullptr;
+      return {};
     case ChunkState::kTrailerLf:
-      if (c != '\n') return "a trailer line without CRLF";
+      if (c != '\n') return {"a trailer line without CRLF"};
       state_ = ChunkState::kTrailerStart;
       return EndTrailerLine();
     default:
-      if (c != '\n') return "the last chunk without CRLF";
+      if (c != '\n') return {"the last chunk without CRLF"};
       ended_ = true;
-      return nullptr;
+      return {};
   }
 }
 
-const char* BodyDecoder::EndTrailerLine() {
+BodyDecoder::Problem BodyDecoder::EndTrailerLine() {
   const auto field = ParseFieldLine(line_);
-  if (!field) return "a bad trailer line";
+  if (!field) return {"a bad trailer line"};
   if (TrailerMayPass(*field)) {
     trailers_ += line_;
     trailers_ += "\r\n";
   }
-  return nullptr;
+  return {};
 }
 
 Result<void> BodyDecoder::OnEndOfStream() {

@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "proxy/base/error.h"
+#include "proxy/base/settings.h"
+#include "proxy/message/chunk_extension.h"
 #include "proxy/message/head.h"
 
 namespace remora::proxy::message {
@@ -26,6 +28,12 @@ struct BodyLimits {
   std::size_t chunk_extension_bytes = 4096;  // a message, all its chunks together
   std::size_t trailer_bytes = 8192;
 };
+
+inline BodyLimits BodyLimitsOf(const LimitSettings& settings) {
+  return {.body_bytes = settings.body_bytes,
+          .chunk_extension_bytes = settings.chunk_extension_bytes,
+          .trailer_bytes = settings.trailer_bytes};
+}
 
 class BodyDecoder {
  public:
@@ -56,7 +64,6 @@ class BodyDecoder {
   enum class ChunkState : std::uint8_t {
     kSizeStart,
     kSize,
-    kBlankBeforeExtension,
     kExtension,
     kSizeLf,
     kData,
@@ -70,12 +77,17 @@ class BodyDecoder {
 
   Result<Step> DecodeLength(std::span<char> input);
   Result<Step> DecodeChunked(std::span<char> input);
-  // One byte of chunk framing; an error text, or nullptr.
-  const char* OnFramingByte(char c);
-  const char* OnSizeByte(char c);
-  const char* OnTrailerByte(char c);
-  const char* EndTrailerLine();
-  std::unexpected<ProxyError> Error(std::string_view detail) const;
+  // What is wrong with a byte of chunk framing; no text: nothing is.
+  struct Problem {
+    const char* text = nullptr;
+    Limit limit = Limit::kNone;
+  };
+  Problem OnFramingByte(char c);
+  Problem OnSizeByte(char c);
+  Problem OnExtensionByte(char c);
+  Problem OnTrailerByte(char c);
+  Problem EndTrailerLine();
+  std::unexpected<ProxyError> Error(Problem problem) const;
 
   Framing framing_ = Framing::kNone;
   Side side_ = Side::kDownstream;
@@ -85,6 +97,7 @@ class BodyDecoder {
   std::uint64_t total_ = 0;  // body bytes so far
   ChunkState state_ = ChunkState::kSizeStart;
   int size_digits_ = 0;
+  ChunkExtension extension_;
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;
   std::string line_;  // the trailer line that is being read

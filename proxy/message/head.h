@@ -22,12 +22,15 @@ enum class FieldId : std::uint8_t {
   kExpect,
   kForwarded,
   kHost,
+  kHttp2Settings,
   kKeepAlive,
+  kMaxForwards,
   kProxyConnection,
   kTe,
   kTrailer,
   kTransferEncoding,
   kUpgrade,
+  kVia,
   kXForwardedFor,
   kXForwardedHost,
   kXForwardedProto,
@@ -69,6 +72,8 @@ struct RequestHead {
   bool wants_trailers = false;   // TE: trailers
   bool wants_websocket = false;  // Upgrade: websocket, asked as RFC 6455 says
   std::string_view request_id;   // the client's, if it may be kept
+  // Max-Forwards of an OPTIONS request: 0 means that it is answered here.
+  std::optional<std::uint64_t> max_forwards;
 
   bool is_head() const { return method == "HEAD"; }
   // RFC 9110 section 9.2.2: doing it twice is the same as doing it once.

@@ -1,10 +1,13 @@
 #include "proxy/message/head_parser.h"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/field.hpp>
 #include <cstring>
+
+#include "proxy/message/characters.h"
 
 namespace remora::proxy::message {
 namespace {
@@ -27,8 +30,12 @@ FieldId IdOf(http::field field) {
       return FieldId::kForwarded;
     case http::field::host:
       return FieldId::kHost;
+    case http::field::http2_settings:
+      return FieldId::kHttp2Settings;
     case http::field::keep_alive:
       return FieldId::kKeepAlive;
+    case http::field::max_forwards:
+      return FieldId::kMaxForwards;
     case http::field::proxy_connection:
       return FieldId::kProxyConnection;
     case http::field::te:
@@ -39,6 +46,8 @@ FieldId IdOf(http::field field) {
       return FieldId::kTransferEncoding;
     case http::field::upgrade:
       return FieldId::kUpgrade;
+    case http::field::via:
+      return FieldId::kVia;
     default:
       return FieldId::kOther;
   }
@@ -126,6 +135,17 @@ class SpanParser final : public http::basic_parser<kIsRequest> {
   std::string_view bytes_;
 };
 
+std::string_view FirstLine(std::string_view head) { return head.substr(0, head.find('\r')); }
+
+// HTTP-version of RFC 9112 section 2.3, whatever the digits are.
+bool EndsWithVersion(std::string_view line) {
+  constexpr std::string_view kForm = " HTTP/d.d";
+  if (line.size() < kForm.size()) return false;
+  line.remove_prefix(line.size() - kForm.size());
+  return std::ranges::equal(line, kForm,
+                            [](char c, char form) { return form == 'd' ? IsDigit(c) : c == form; });
+}
+
 template <bool kIsRequest, class Head>
 Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const HeadLimits& limits,
                              Head& head) {
@@ -134,16 +154,20 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
     case HeadScanner::Outcome::kNeedMore:
       return std::nullopt;
     case HeadScanner::Outcome::kFailed:
-      return Fail(scanner.error(), side, scanner.detail());
+      return FailAt(scanner.limit(), scanner.error(), side, scanner.detail());
     case HeadScanner::Outcome::kComplete:
       break;
   }
   head = Head{};
-  SpanParser<kIsRequest, Head> parser(
-      head, bytes.substr(scanner.start(), scanner.size() - scanner.start()));
+  const std::string_view head_bytes =
+      bytes.substr(scanner.start(), scanner.size() - scanner.start());
+  SpanParser<kIsRequest, Head> parser(head, head_bytes);
   const error_code error = parser.Run();
   if (!error) return scanner.size();
   if (error == http::error::bad_version) {
+    if (kIsRequest && !EndsWithVersion(FirstLine(head_bytes))) {
+      return Fail(ErrorKind::kBadRequest, side, "no HTTP version at the end of the request line");
+    }
     return Fail(ErrorKind::kVersionNotSupported, side, "only HTTP/1.0 and HTTP/1.1 are spoken");
   }
   if (error == http::error::bad_method) return Fail(ErrorKind::kBadRequest, side, "bad method");
@@ -155,12 +179,6 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
     return Fail(ErrorKind::kBadRequest, side, "bad Transfer-Encoding");
   }
   return Fail(ErrorKind::kBadRequest, side, "bad start line or field");
-}
-
-// RFC 9110 section 5.6.2.
-bool IsTokenByte(char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  return c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
 }
 
 }  // namespace
@@ -175,10 +193,24 @@ bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
   return true;
 }
 
-HeadScanner::Outcome HeadScanner::Fail(ErrorKind kind, const char* detail) {
+HeadScanner::Outcome HeadScanner::Fail(ErrorKind kind, const char* detail, Limit limit) {
   error_ = kind;
   detail_ = detail;
+  limit_ = limit;
   return Outcome::kFailed;
+}
+
+bool HeadScanner::CheckLength(std::size_t bytes, std::size_t line_bytes, const HeadLimits& limits) {
+  if (lines_ == 0 && line_bytes > std::min(limits.request_line_bytes, limits.head_bytes)) {
+    Fail(ErrorKind::kUriTooLong, "the first line is longer than request_line_bytes",
+         Limit::kRequestLine);
+    return false;
+  }
+  if (bytes > limits.head_bytes) {
+    Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes", Limit::kHeadBytes);
+    return false;
+  }
+  return true;
 }
 
 // `line` ends with its LF.
@@ -188,13 +220,12 @@ bool HeadScanner::CheckLine(std::string_view line) {
     return false;
   }
   line.remove_suffix(2);
-  if (!line.empty() && (line.front() == ' ' || line.front() == '\t')) {
+  if (!line.empty() && IsBlank(line.front())) {
     Fail(ErrorKind::kBadRequest, "a line starts with a blank (obsolete line folding)");
     return false;
   }
   for (const char c : line) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7f) {
+    if (IsControl(c)) {
       Fail(ErrorKind::kBadRequest, "a control byte in the head");
       return false;
     }
@@ -209,18 +240,11 @@ HeadScanner::Outcome HeadScanner::Scan(std::string_view bytes, const HeadLimits&
         from < bytes.size() ? std::memchr(bytes.data() + from, '\n', bytes.size() - from) : nullptr;
     if (found == nullptr) {
       scanned_ = bytes.size() - position_;
-      if (bytes.size() <= limits.head_bytes) return Outcome::kNeedMore;
-      return lines_ == 0
-                 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
-                 : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
+      return CheckLength(bytes.size(), scanned_, limits) ? Outcome::kNeedMore : Outcome::kFailed;
     }
     const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data()) + 1;
     const std::string_view line = bytes.substr(position_, end - position_);
-    if (end > limits.head_bytes) {
-      return lines_ == 0
-                 ? Fail(ErrorKind::kUriTooLong, "the request line is longer than head_bytes")
-                 : Fail(ErrorKind::kHeadersTooLarge, "the head is longer than head_bytes");
-    }
+    if (!CheckLength(end, line.size(), limits)) return Outcome::kFailed;
     if (!CheckLine(line)) return Outcome::kFailed;
     position_ = end;
     scanned_ = 0;
@@ -232,7 +256,7 @@ HeadScanner::Outcome HeadScanner::Scan(std::string_view bytes, const HeadLimits&
     }
     ++lines_;
     if (lines_ - 1 > limits.head_fields) {
-      return Fail(ErrorKind::kHeadersTooLarge, "more fields than head_fields");
+      return Fail(ErrorKind::kHeadersTooLarge, "more fields than head_fields", Limit::kHeadFields);
     }
   }
 }
@@ -253,16 +277,11 @@ std::optional<Field> ParseFieldLine(std::string_view line) {
   Field field;
   field.name = line.substr(0, colon);
   field.line = line;
-  for (const char c : field.name) {
-    if (!IsTokenByte(c)) return std::nullopt;
-  }
+  if (!std::ranges::all_of(field.name, IsTokenByte)) return std::nullopt;
   std::string_view value = line.substr(colon + 1);
-  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
-  while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7f) return std::nullopt;
-  }
+  while (!value.empty() && IsBlank(value.front())) value.remove_prefix(1);
+  while (!value.empty() && IsBlank(value.back())) value.remove_suffix(1);
+  if (std::ranges::any_of(value, IsControl)) return std::nullopt;
   field.value = value;
   const http::field id =
       http::string_to_field(beast::string_view(field.name.data(), field.name.size()));

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "proxy/base/error.h"
+#include "proxy/base/settings.h"
 #include "proxy/message/head.h"
 
 namespace remora::proxy::message {
@@ -19,7 +20,14 @@ namespace remora::proxy::message {
 struct HeadLimits {
   std::size_t head_bytes = 64 * 1024;
   std::size_t head_fields = 100;
+  std::size_t request_line_bytes = 16 * 1024;  // with its CRLF; a status line likewise
 };
+
+inline HeadLimits HeadLimitsOf(const LimitSettings& settings) {
+  return {.head_bytes = settings.head_bytes,
+          .head_fields = settings.head_fields,
+          .request_line_bytes = settings.request_line_bytes};
+}
 
 // Splits raw bytes into lines, byte by byte over any number of calls.
 class HeadScanner {
@@ -36,11 +44,14 @@ class HeadScanner {
   // After kFailed.
   ErrorKind error() const { return error_; }
   const char* detail() const { return detail_; }
+  Limit limit() const { return limit_; }
 
   void Reset() { *this = HeadScanner(); }
 
  private:
-  Outcome Fail(ErrorKind kind, const char* detail);
+  Outcome Fail(ErrorKind kind, const char* detail, Limit limit = Limit::kNone);
+  // `bytes`: how long the head is, or has become so far; `line_bytes`: its last line.
+  bool CheckLength(std::size_t bytes, std::size_t line_bytes, const HeadLimits& limits);
   bool CheckLine(std::string_view line);
 
   std::size_t start_ = 0;
@@ -49,6 +60,7 @@ class HeadScanner {
   std::size_t lines_ = 0;
   ErrorKind error_ = ErrorKind::kBadRequest;
   const char* detail_ = "";
+  Limit limit_ = Limit::kNone;
 };
 
 // The bytes that a head took; nullopt: more are needed.

@@ -4,8 +4,12 @@
 #include <charconv>
 #include <cstring>
 
+#include "proxy/message/characters.h"
+
 namespace remora::proxy::message {
 namespace {
+
+constexpr std::size_t kMaxMethod = 64;
 
 std::unexpected<ProxyError> Bad(std::string_view detail) {
   return Fail(ErrorKind::kBadRequest, Side::kDownstream, detail);
@@ -64,6 +68,7 @@ Common ApplyCommonRules(Fields& fields) {
           }
         });
         break;
+      case FieldId::kHttp2Settings:
       case FieldId::kKeepAlive:
       case FieldId::kProxyConnection:
       case FieldId::kTe:
@@ -83,6 +88,25 @@ bool ParseLength(std::string_view text, std::uint64_t& length) {
          length <= static_cast<std::uint64_t>(INT64_MAX);
 }
 
+// A Transfer-Encoding that is not just `chunked`: 501 if the body could be found by who knows the
+// coding, 400 if nobody could (RFC 9112 sections 6.1 and 6.3).
+std::unexpected<ProxyError> RefuseCoding(std::string_view value) {
+  bool findable = false;
+  while (!findable || !value.empty()) {
+    const std::size_t comma = std::min(value.find(','), value.size());
+    std::string_view coding = value.substr(0, comma);
+    while (!coding.empty() && IsBlank(coding.front())) coding.remove_prefix(1);
+    while (!coding.empty() && IsBlank(coding.back())) coding.remove_suffix(1);
+    const bool last = comma == value.size();
+    findable = !coding.empty() && EqualsIgnoreCase(coding, "chunked") == last;
+    if (!findable || last) break;
+    value.remove_prefix(comma + 1);
+  }
+  if (!findable) return Bad("Transfer-Encoding does not end in one chunked");
+  return Fail(ErrorKind::kUnknownTransferCoding, Side::kDownstream,
+              "the only transfer coding is chunked");
+}
+
 // RFC 9112 section 6.1 and 6.3, the strict branch wherever there is a choice.
 Result<void> FrameRequest(const Common& common, RequestHead& head) {
   if (common.repeated_framing) return Bad("Content-Length or Transfer-Encoding twice");
@@ -90,8 +114,7 @@ Result<void> FrameRequest(const Common& common, RequestHead& head) {
     if (common.content_length != nullptr) return Bad("Content-Length beside Transfer-Encoding");
     if (head.minor_version == 0) return Bad("Transfer-Encoding in HTTP/1.0");
     if (!EqualsIgnoreCase(common.transfer_encoding->value, "chunked")) {
-      return Fail(ErrorKind::kUnknownTransferCoding, Side::kDownstream,
-                  "the only transfer coding is chunked");
+      return RefuseCoding(common.transfer_encoding->value);
     }
     head.framing = Framing::kChunked;
   } else if (common.content_length != nullptr) {
@@ -164,9 +187,31 @@ Result<void> ApplyExpect(RequestHead& head, Field& field) {
   return {};
 }
 
-Result<void> ApplyFields(RequestHead& head) {
+// RFC 9110 section 7.6.2. The field has a meaning for OPTIONS only, TRACE is not served.
+Result<void> ApplyMaxForwards(RequestHead& head, Field& field) {
+  if (head.method != "OPTIONS") return {};
+  std::uint64_t number = 0;
+  if (head.max_forwards || !ParseLength(field.value, number)) return Bad("bad Max-Forwards");
+  head.max_forwards = number;
+  field.drop = true;  // the next hop gets one less
+  return {};
+}
+
+Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
   for (Field& field : head.fields) {
+    if (policy.underscores == Underscores::kReject && field.name.contains('_')) {
+      return Bad("a field name with an underscore");
+    }
     switch (field.id) {
+      case FieldId::kMaxForwards:
+        if (auto result = ApplyMaxForwards(head, field); !result) return result;
+        break;
+      case FieldId::kVia:
+        if (!policy.via_name.empty() && field.value.contains(policy.via_name)) {
+          return Fail(ErrorKind::kLoopDetected, Side::kDownstream,
+                      "Via names this process: a server's address leads back here");
+        }
+        break;
       case FieldId::kExpect:
         if (auto result = ApplyExpect(head, field); !result) return result;
         break;
@@ -240,12 +285,16 @@ Result<void> FrameResponse(const RequestHead& request, const Common& common, Res
 }
 
 bool ValidPort(std::string_view port) {
-  return port.size() <= 5 && std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
+  return port.size() <= 5 && std::ranges::all_of(port, IsDigit);
 }
 
 }  // namespace
 
-Result<void> ApplyRequestRules(RequestHead& head) {
+Result<void> ApplyRequestRules(RequestHead& head, const RequestPolicy& policy) {
+  if (head.method.size() > kMaxMethod) {
+    return FailAt(Limit::kMethod, ErrorKind::kMethodTooLong, Side::kDownstream,
+                  "no method has more than 64 bytes");
+  }
   if (head.method == "CONNECT" || head.method == "TRACE") {
     return Fail(ErrorKind::kMethodNotAllowed, Side::kDownstream,
                 "CONNECT and TRACE are not served");
@@ -254,7 +303,7 @@ Result<void> ApplyRequestRules(RequestHead& head) {
   if (auto result = CheckHost(head); !result) return result;
   const Common common = ApplyCommonRules(head.fields);
   if (auto result = FrameRequest(common, head); !result) return result;
-  if (auto result = ApplyFields(head); !result) return result;
+  if (auto result = ApplyFields(head, policy); !result) return result;
   head.wants_websocket = WantsWebsocket(head, common);
   // An HTTP/1.0 client is answered and left: what it means by keep-alive was never agreed on.
   head.keep_alive = head.minor_version == 1 && !common.close;
@@ -316,8 +365,7 @@ bool ValidAuthority(std::string_view authority) {
     const std::size_t close = authority.find(']');
     if (close == std::string_view::npos || close < 3) return false;
     const bool hex = std::ranges::all_of(authority.substr(1, close - 1), [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
-             c == ':' || c == '.';
+      return HexValue(c) >= 0 || c == ':' || c == '.';
     });
     const std::string_view rest = authority.substr(close + 1);
     return hex && (rest.empty() || (rest.front() == ':' && ValidPort(rest.substr(1))));

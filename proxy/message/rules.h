@@ -5,12 +5,20 @@
 #include <expected>
 
 #include "proxy/base/error.h"
+#include "proxy/base/settings.h"
 #include "proxy/message/head.h"
 
 namespace remora::proxy::message {
 
+struct RequestPolicy {
+  // What Via calls this process: a request that has it has been here before (RFC 9110 section
+  // 7.6.3). Empty: loops are not looked for.
+  std::string_view via_name = {};
+  Underscores underscores = Underscores::kPass;
+};
+
 // Fills in what RequestHead leaves to the rules and marks hop-by-hop fields with `drop`.
-Result<void> ApplyRequestRules(RequestHead& head);
+Result<void> ApplyRequestRules(RequestHead& head, const RequestPolicy& policy);
 
 // `request`: what this answers. Errors are kUpstreamBadResponse.
 Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head);

@@ -7,6 +7,8 @@
 namespace remora::proxy::message {
 namespace {
 
+constexpr std::string_view kAllow = "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
+
 void AppendField(std::string_view name, std::string_view value, std::string& out) {
   out += name;
   out += ": ";
@@ -62,6 +64,8 @@ std::string_view StandardReason(unsigned status) {
       return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
+    case 508:
+      return "Loop Detected";
     default:
       return "Error";
   }
@@ -125,7 +129,14 @@ void AppendRequestHead(const RequestHead& head, const ForwardedRequest& forwarde
   AppendField("X-Forwarded-For", forwarded.client_ip, out);
   out += "X-Forwarded-Proto: http\r\n";
   if (!head.authority.empty()) AppendField("X-Forwarded-Host", head.authority, out);
-  out += head.minor_version == 0 ? "Via: 1.0 remora\r\n" : "Via: 1.1 remora\r\n";
+  if (head.max_forwards) {
+    out += "Max-Forwards: ";
+    AppendNumber(*head.max_forwards - 1, out);
+    out += "\r\n";
+  }
+  out += head.minor_version == 0 ? "Via: 1.0 " : "Via: 1.1 ";
+  out += forwarded.via_name;
+  out += "\r\n";
   AppendField("X-Request-ID", forwarded.request_id, out);
   out += "\r\n";
 }
@@ -157,6 +168,16 @@ void AppendInterimHead(const ResponseHead& head, std::string& out) {
   out += "\r\n";
 }
 
+void AppendOptionsAnswer(std::string_view request_id, std::string_view date, bool close,
+                         std::string& out) {
+  out += "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+  out += kAllow;
+  AppendField("Date", date, out);
+  AppendField("X-Request-ID", request_id, out);
+  if (close) out += "Connection: close\r\n";
+  out += "\r\n";
+}
+
 void AppendErrorResponse(const ProxyError& error, std::string_view request_id,
                          std::string_view date, bool close, bool head_only, std::string& out) {
   const ErrorAnswer answer = Describe(error.kind);
@@ -174,7 +195,7 @@ void AppendErrorResponse(const ProxyError& error, std::string_view request_id,
   AppendField("Date", date, out);
   AppendField("X-Request-ID", request_id, out);
   if (answer.retry_after) out += "Retry-After: 1\r\n";
-  if (answer.status == 405) out += "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
+  if (answer.status == 405) out += kAllow;
   if (close) out += "Connection: close\r\n";
   out += "\r\n";
   if (!head_only) out += body;

@@ -15,6 +15,7 @@ struct ForwardedRequest {
   std::string_view host;       // replaces the client's Host; empty keeps it
   std::string_view client_ip;  // X-Forwarded-For
   std::string_view request_id;
+  std::string_view via_name;
 };
 
 void AppendRequestHead(const RequestHead& head, const ForwardedRequest& forwarded,
@@ -33,6 +34,10 @@ void AppendResponseHead(const ResponseHead& head, const ForwardedResponse& forwa
 
 // A 1xx as it is passed on.
 void AppendInterimHead(const ResponseHead& head, std::string& out);
+
+// The whole answer to an OPTIONS request that may go no further (RFC 9110 section 7.6.2).
+void AppendOptionsAnswer(std::string_view request_id, std::string_view date, bool close,
+                         std::string& out);
 
 // A whole answer of the proxy's own: status line, JSON body. `head_only` leaves the body out (the
 // request was HEAD), its length stays.

@@ -42,15 +42,15 @@ Awaitable<Result<void>> Http1Connection::SendBody(BodyPiece piece) {
 
 Awaitable<Result<void>> Http1Connection::ReadHead(const message::RequestHead& request,
                                                   TimePoint deadline, message::ResponseHead& head) {
-  const message::HeadLimits limits{.head_bytes = settings_.limits.head_bytes,
-                                   .head_fields = settings_.limits.head_fields};
-  auto result = co_await channel_.ReadHead(limits, deadline, head);
+  auto result = co_await channel_.ReadHead(message::HeadLimitsOf(settings_.limits), deadline, head);
   if (!result) co_return Explain(result);
   result = message::ApplyResponseRules(request, head);
   if (!result || head.is_interim()) co_return result;
   answered_ = true;
   keep_alive_ = head.keep_alive;
-  channel_.StartReadingBody(head.framing, head.length, {});
+  message::BodyLimits limits = message::BodyLimitsOf(settings_.limits);
+  limits.body_bytes = 0;  // of requests only
+  channel_.StartReadingBody(head.framing, head.length, limits);
   co_return result;
 }
 

@@ -94,12 +94,14 @@ Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettin
         .generation = generation};
   }
   if (net::IsLocalShortage(stream.error())) {
-    co_return Fail(ErrorKind::kOverloaded, Side::kProxy, "no descriptor for a connection is left");
+    co_return FailAt(Limit::kDescriptors, ErrorKind::kOverloaded, Side::kProxy,
+                     "no descriptor for a connection is left");
   }
   backend.ReportConnectFailed();
   Avoid(backend);
   if (stream.error() == net::asio::error::timed_out) {
-    co_return Fail(ErrorKind::kConnectTimeout, Side::kUpstream, "no connection within `connect`");
+    co_return FailAt(Limit::kConnectTime, ErrorKind::kConnectTimeout, Side::kUpstream,
+                     "no connection within `connect`");
   }
   co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "no connection to the backend");
 }

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/admin/metrics.h"
+
 namespace remora::server {
 namespace {
 
@@ -53,10 +55,15 @@ HttpAnswer Startupz(const AdminContext& context, const HttpRequest&) {
   return {.status = kUnavailable, .body = Reasons(context.readiness)};
 }
 
+HttpAnswer Metrics(const AdminContext& context, const HttpRequest&) {
+  return {.content_type = kMetricsContentType, .body = RenderMetrics(context.limit_hits)};
+}
+
 constexpr Route kRoutes[] = {
     {"/livez", Livez},
     {"/readyz", Readyz},
     {"/startupz", Startupz},
+    {"/metrics", Metrics},
 };
 
 HttpAnswer JsonError(unsigned status, std::string_view reason) {

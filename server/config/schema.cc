@@ -29,6 +29,7 @@ constexpr std::uint64_t kMaxWeight = 1000;
 constexpr std::uint64_t kMaxActive = 1'000'000;
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = 1024 * kKiB;
+constexpr std::uint64_t kMaxRequests = 1'000'000'000'000;
 constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 50;
 constexpr std::size_t kMaxLabels = 64;
 
@@ -175,7 +176,12 @@ const std::vector<Field<LimitSettings>>& LimitFields() {
   static const std::vector<Field<L>> fields{
       SizeField("head_bytes", &L::head_bytes, kKiB, kMiB),
       NumberField("head_fields", &L::head_fields, 1, 1000),
+      SizeField("request_line_bytes", &L::request_line_bytes, kKiB, kMiB),
       SizeField("body_bytes", &L::body_bytes, 0, kMaxBody),
+      SizeField("chunk_extension_bytes", &L::chunk_extension_bytes, 0, kMiB),
+      SizeField("trailer_bytes", &L::trailer_bytes, 0, kMiB),
+      NumberField("interim_responses", &L::interim_responses, 0, 1000),
+      NumberField("connection_requests", &L::connection_requests, 0, kMaxRequests),
   };
   return fields;
 }
@@ -245,6 +251,7 @@ const std::vector<Field<ListenerSettings>>& ListenerFields() {
       TextField("address", &L::address, CheckAddress),
       TextField("pool", &L::pool, CheckName),
       ChoiceField("direction", &L::direction, {"inbound", "outbound"}),
+      ChoiceField("underscores", &L::underscores, {"pass", "reject"}),
       {"timeouts", ReadListenerTimeouts},
   };
   return fields;

@@ -35,7 +35,7 @@ BAD_REQUESTS = {
                          b"Content-Length: 99999999999999999999\r\n\r\n", 400, "bad_request"),
     "empty length": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400, "bad_request"),
     "unknown coding": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
-                       501, "unknown_transfer_coding"),
+                       400, "bad_request"),
     "unknown coding before chunked": (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         501, "unknown_transfer_coding"),

@@ -93,9 +93,17 @@ def test_forwarded_fields_are_set_and_those_of_the_client_are_not_trusted(remora
 
 def test_via_is_added_behind_that_of_proxies_before(remora, backend):
     daemon = remora([backend().url])
-    assert values(received(daemon), "Via") == ["1.1 remora"]
+    [own] = values(received(daemon), "Via")
+    assert re.fullmatch(r"1\.1 remora-[0-9a-f]{16}", own)
     behind = values(received(daemon, [("Via", "1.0 front")]), "Via")
-    assert ", ".join(behind) == "1.0 front, 1.1 remora"
+    assert ", ".join(behind) == f"1.0 front, {own}"
+
+
+def test_a_request_that_comes_back_is_refused(remora, backend):
+    daemon = remora([backend().url])
+    [own] = values(received(daemon), "Via")
+    answer = fetch(daemon.data, headers=[("Via", f"1.0 front, {own}, 1.1 behind")])
+    assert (answer.status, answer.json()["reason"]) == (508, "loop_detected")
 
 
 def test_a_request_gets_an_id_of_its_own_that_is_echoed(remora, backend):

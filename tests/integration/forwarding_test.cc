@@ -232,7 +232,7 @@ TEST(ForwardingTest, ARefusedRequestNeverReachesABackendAndEndsTheConnection) {
       {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: "
        "chunked\r\n\r\n0\r\n\r\n",
        400},
-      {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
+      {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
       {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
       {"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
       {"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n", 405},

@@ -69,6 +69,10 @@ FakeBackend::Script ReadAll() {
   };
 }
 
+std::uint64_t Hits(RunningProxy& proxy, Limit limit) {
+  return proxy.proxy().limit_hits().Get(limit);
+}
+
 ProxySettings WithBodyLimit(std::uint64_t bytes) {
   ProxySettings settings = TestSettings();
   settings.pools[0].limits.body_bytes = bytes;
@@ -87,6 +91,7 @@ TEST(LimitsTest, ALengthAboveTheLimitIs413AndReachesNoBackend) {
   proxy.AddActive("s1", backend);
   ExpectRefused(proxy.Ask(PostHead("Content-Length: 1001\r\n")), 413, "request_too_large");
   EXPECT_EQ(backend.connections(), 0u);
+  EXPECT_EQ(Hits(proxy, Limit::kBodyBytes), 1u);
   EXPECT_EQ(proxy.Ask(PostHead("Content-Length: 1000\r\n") + std::string(1000, 'x')).status(),
             200u);
 }
@@ -104,9 +109,10 @@ TEST(LimitsTest, ChunksThatGrowAboveTheLimitAre413AndTheBackendSeesNoWholeReques
   ASSERT_TRUE(backend.WaitForRequests(1));
   EXPECT_FALSE(backend.requests()[0].complete);
   EXPECT_TRUE(proxy.WaitForActive("s1", 0));
+  EXPECT_EQ(Hits(proxy, Limit::kBodyBytes), 1u);
 }
 
-TEST(LimitsTest, HeadsThatAreTooLargeAre431Or414) {
+TEST(LimitsTest, HeadsThatAreTooLargeAre431) {
   ProxySettings settings = TestSettings();
   settings.pools[0].limits.head_bytes = 4096;
   settings.pools[0].limits.head_fields = 20;
@@ -118,8 +124,105 @@ TEST(LimitsTest, HeadsThatAreTooLargeAre431Or414) {
   std::string many;
   for (int i = 0; i < 20; ++i) many += "a: b\r\n";
   ExpectRefused(proxy.Ask(PostHead(many)), 431, "headers_too_large");
-  ExpectRefused(proxy.Ask("GET /" + std::string(5000, 'x')), 414, "uri_too_long");
+  EXPECT_EQ(Hits(proxy, Limit::kHeadBytes), 1u);
+  EXPECT_EQ(Hits(proxy, Limit::kHeadFields), 1u);
   EXPECT_EQ(backend.connections(), 0u);
+}
+
+TEST(LimitsTest, ARequestLineThatIsTooLongIs414WholeOrNot) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.request_line_bytes = 2048;
+  FakeBackend backend(ReadAll());
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  const std::string around = "GET / HTTP/1.1\r\n";
+  const std::string longest = "GET /" + std::string(2048 - around.size(), 'x') + " HTTP/1.1\r\n";
+  EXPECT_EQ(proxy.Ask(longest + "Host: h\r\n\r\n").status(), 200u);
+  ExpectRefused(proxy.Ask("GET /x" + longest.substr(5) + "Host: h\r\n\r\n"), 414, "uri_too_long");
+  ExpectRefused(proxy.Ask("GET /" + std::string(2048, 'x')), 414, "uri_too_long");
+  EXPECT_EQ(Hits(proxy, Limit::kRequestLine), 2u);
+}
+
+TEST(LimitsTest, AMethodThatIsTooLongIs501) {
+  FakeBackend backend(ReadAll());
+  RunningProxy proxy;
+  proxy.AddActive("s1", backend);
+  const std::string rest = " / HTTP/1.1\r\nHost: h\r\n\r\n";
+  EXPECT_EQ(proxy.Ask(std::string(64, 'M') + rest).status(), 200u);
+  ExpectRefused(proxy.Ask(std::string(65, 'M') + rest), 501, "method_too_long");
+  EXPECT_EQ(Hits(proxy, Limit::kMethod), 1u);
+}
+
+TEST(LimitsTest, ChunkExtensionsAndTrailersThatAreTooLongAre400) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.chunk_extension_bytes = 10;
+  settings.pools[0].limits.trailer_bytes = 20;
+  FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  const std::string head = PostHead("Transfer-Encoding: chunked\r\n");
+  EXPECT_EQ(proxy.Ask(head + "1;12345\r\nx\r\n0;123\r\n\r\n").status(), 200u);
+  ExpectRefused(proxy.Ask(head + "1;12345\r\nx\r\n0;1234\r\n\r\n"), 400, "bad_request");
+  EXPECT_EQ(Hits(proxy, Limit::kChunkExtensions), 1u);
+  EXPECT_EQ(proxy.Ask(head + "0\r\nETag: 123456\r\na: 56789\r\n\r\n").status(), 200u);
+  ExpectRefused(proxy.Ask(head + "0\r\nETag: 123456\r\na: 567890\r\n\r\n"), 400, "bad_request");
+  EXPECT_EQ(Hits(proxy, Limit::kTrailers), 1u);
+}
+
+TEST(LimitsTest, ChunkExtensionsAndTrailersOfAnAnswerAreLimitedToo) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.chunk_extension_bytes = 10;
+  settings.pools[0].limits.trailer_bytes = 20;
+  FakeBackend backend(FakeBackend::Serve([](const Message& request) {
+    const bool trailers = request.start.contains("trailers");
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+           (trailers ? "0\r\nETag: " + std::string(20, 'x') + "\r\n\r\n"
+                     : "0;" + std::string(10, 'x') + "\r\n\r\n");
+  }));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  EXPECT_EQ(proxy.Get("/extension").status(), 502u);
+  EXPECT_EQ(Hits(proxy, Limit::kChunkExtensions), 1u);
+  EXPECT_EQ(proxy.Get("/trailers").status(), 502u);
+  EXPECT_EQ(Hits(proxy, Limit::kTrailers), 1u);
+}
+
+TEST(LimitsTest, MoreInterimAnswersThanAllowedAre502) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.interim_responses = 2;
+  FakeBackend backend(FakeBackend::Serve([](const Message& request) {
+    const int interim = request.start.contains("two") ? 2 : 3;
+    std::string answer;
+    for (int i = 0; i < interim; ++i) answer += "HTTP/1.1 103 Early Hints\r\n\r\n";
+    return answer + FakeBackend::Ok();
+  }));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send("GET /two HTTP/1.1\r\nHost: h\r\n\r\n");
+  for (const unsigned status : {103u, 103u, 200u}) {
+    EXPECT_EQ(client.ReadResponse().status(), status);
+  }
+  client.Send("GET /three HTTP/1.1\r\nHost: h\r\n\r\n");
+  for (const unsigned status : {103u, 103u, 502u}) {
+    EXPECT_EQ(client.ReadResponse().status(), status);
+  }
+  EXPECT_EQ(Hits(proxy, Limit::kInterimResponses), 1u);
+}
+
+TEST(LimitsTest, TheLastRequestThatAConnectionMayServeSaysSo) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.connection_requests = 2;
+  FakeBackend serving(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", serving);
+  Peer client = proxy.Connect();
+  client.Send(std::string(kGet) + std::string(kGet) + std::string(kGet));
+  EXPECT_EQ(client.ReadResponse().Field("Connection"), std::nullopt);
+  EXPECT_EQ(client.ReadResponse().Field("Connection"), "close");
+  EXPECT_TRUE(client.IsAtEnd());
+  EXPECT_EQ(serving.request_count(), 2u);
+  EXPECT_EQ(Hits(proxy, Limit::kConnectionRequests), 1u);
 }
 
 TEST(LimitsTest, AHeadOfTheFullSizePasses) {
@@ -157,6 +260,7 @@ TEST(LimitsTest, AtTheConnectionLimitOthersWaitUntilOneHasGone) {
   waiting.Send(kGet);
   EXPECT_EQ(waiting.ReadMore(milliseconds(300)), ReadEnd::kTimeout);
   EXPECT_EQ(proxy.proxy().connections(), 2u);
+  EXPECT_GE(Hits(proxy, Limit::kConnections), 1u);
   in.pop_back();
   EXPECT_EQ(waiting.ReadResponse().status(), 200u);
   EXPECT_EQ(proxy.proxy().connections(), 2u);
@@ -175,6 +279,7 @@ TEST(LimitsTest, AHeadThatDoesNotComeInTimeIs408HoweverItDribbles) {
   }
   ExpectRefused(dribbling.ReadResponse(), 408, "request_timeout");
   ExpectRefused(silent.ReadResponse(), 408, "request_timeout");
+  EXPECT_EQ(Hits(proxy, Limit::kRequestHeadTime), 2u);
 }
 
 TEST(LimitsTest, ABodyThatStopsComingIs408AndTheBackendIsLetGo) {
@@ -186,6 +291,7 @@ TEST(LimitsTest, ABodyThatStopsComingIs408AndTheBackendIsLetGo) {
   Peer client = proxy.Connect();
   client.Send(PostHead("Content-Length: 10\r\n") + "half");
   ExpectRefused(client.ReadResponse(), 408, "request_timeout");
+  EXPECT_EQ(Hits(proxy, Limit::kIdleTime), 1u);
   ASSERT_TRUE(backend.WaitForRequests(1));
   EXPECT_FALSE(backend.requests()[0].complete);
   EXPECT_TRUE(proxy.WaitForActive("s1", 0));
@@ -205,6 +311,7 @@ TEST(LimitsTest, AnAnswerThatStopsComingIsCutAndTheClientNotices) {
   EXPECT_FALSE(answer.complete);
   EXPECT_NE(answer.end, ReadEnd::kTimeout);
   EXPECT_TRUE(backend.WaitForOpen(0));
+  EXPECT_EQ(Hits(proxy, Limit::kIdleTime), 1u);
 }
 
 TEST(LimitsTest, AClientThatReadsNothingIsLetGoAfterTheIdleTime) {
@@ -224,6 +331,7 @@ TEST(LimitsTest, AClientThatReadsNothingIsLetGoAfterTheIdleTime) {
   EXPECT_TRUE(proxy.WaitForActive("s1", 1));
   EXPECT_TRUE(proxy.WaitForActive("s1", 0));
   EXPECT_TRUE(backend.WaitForOpen(0));
+  EXPECT_EQ(Hits(proxy, Limit::kIdleTime), 1u);
 }
 
 TEST(LimitsTest, AConnectThatIsNotAnsweredIs504) {
@@ -235,6 +343,7 @@ TEST(LimitsTest, AConnectThatIsNotAnsweredIs504) {
   const Message answer = proxy.Get();
   EXPECT_EQ(answer.status(), 504u);
   EXPECT_THAT(answer.body, StartsWith("{\"reason\":\"connect_timeout\""));
+  EXPECT_EQ(Hits(proxy, Limit::kConnectTime), 1u);
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ inline message::RequestHead RequestWith(std::string_view method, bool wants_webs
 inline Result<message::RequestHead> AcceptRequest(std::string_view text) {
   auto head = ParseRequest(text);
   if (!head) return head;
-  if (const auto checked = message::ApplyRequestRules(*head); !checked) {
+  if (const auto checked = message::ApplyRequestRules(*head, {}); !checked) {
     return std::unexpected(checked.error());
   }
   return head;

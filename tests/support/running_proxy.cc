@@ -16,6 +16,7 @@ ProxySettings TestSettings(std::uint32_t workers) {
   pool.health_check.probe = ProbeKind::kNone;
   ProxySettings settings;
   settings.workers = workers;
+  settings.via_name = "remora";
   settings.listeners.push_back(listener);
   settings.pools.push_back(pool);
   return settings;

@@ -24,7 +24,8 @@ using std::chrono::milliseconds;
 
 HttpAnswer Ask(const Readiness& readiness, std::string_view path, std::string_view query = "",
                std::string_view method = "GET") {
-  return AnswerAdmin({readiness}, {.method = method, .path = path, .query = query});
+  const proxy::LimitHits no_hits;
+  return AnswerAdmin({readiness, no_hits}, {.method = method, .path = path, .query = query});
 }
 
 TEST(ReadinessTest, IsReadyOnceBoundAndFilledUntilItDrains) {
@@ -40,6 +41,23 @@ TEST(ReadinessTest, IsReadyOnceBoundAndFilledUntilItDrains) {
   EXPECT_FALSE(readiness.ready());
   EXPECT_TRUE(readiness.started());
   EXPECT_EQ(readiness.reasons(), std::vector<std::string>{"draining"});
+}
+
+TEST(AdminTest, MetricsHaveASeriesForEachLimitFromTheStart) {
+  const Readiness readiness;
+  proxy::LimitHits hits;
+  hits.Add(proxy::Limit::kHeadBytes);
+  hits.Add(proxy::Limit::kHeadBytes);
+  hits.Add(proxy::Limit::kNone);
+  const HttpAnswer answer =
+      AnswerAdmin({readiness, hits}, {.method = "GET", .path = "/metrics", .query = ""});
+  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(answer.body.find("\n# TYPE remora_limit_hits_total counter\n"), std::string::npos);
+  EXPECT_NE(answer.body.find("\nremora_limit_hits_total{limit=\"head_bytes\"} 2\n"),
+            std::string::npos);
+  EXPECT_NE(answer.body.find("\nremora_limit_hits_total{limit=\"max_active\"} 0\n"),
+            std::string::npos);
+  EXPECT_EQ(answer.body.find("\"none\""), std::string::npos);
 }
 
 TEST(AdminTest, LivezIsOkFromTheStart) {

@@ -206,6 +206,22 @@ TEST(BodyDecoderTest, ExtensionsOfAllChunksTogetherAreLimited) {
             ErrorKind::kBadRequest);
 }
 
+TEST(BodyDecoderTest, ExtensionsFollowTheirGrammar) {
+  for (const std::string_view good : {";a", ";a=b", ";a=\"\"", ";a=\"b;\\\"c\\\\\"", " ;a",
+                                      "\t;\ta = b ;c", ";a=\"b\" ;c=d", ";a=\"\xff\t\""}) {
+    const std::string text = "1" + std::string(good) + "\r\nx\r\n0\r\n\r\n";
+    EXPECT_FALSE(DecodeChunked(text, {}).error) << good;
+  }
+  for (const std::string_view bad :
+       {";",         " ",           ";;a",           ";a;",       "; ",    ";a=",    ";=b",
+        ";a=b=c",    ";a b",        ";a=b c",        ";a ",       ";a=b ", ";a=\"b", ";a=\"b\"c",
+        ";a=\"\\\"", ";a=\"\x01\"", ";a=\"\\\x01\"", ";a=\"\n\"", ";\xff", ";a\n",   ",a",
+        "=a"}) {
+    const std::string text = "1" + std::string(bad) + "\r\nx\r\n0\r\n\r\n";
+    EXPECT_EQ(DecodeChunked(text, {}).error, ErrorKind::kBadRequest) << bad;
+  }
+}
+
 TEST(BodyDecoderTest, TrailersAreLimited) {
   const BodyLimits limits{.trailer_bytes = 20};
   EXPECT_FALSE(DecodeChunked("0\r\nAbc: 12345\r\nDe: 123456\r\n\r\n", limits).error);

@@ -14,6 +14,7 @@ namespace {
 
 using testing::AcceptRequest;
 using ::testing::ElementsAre;
+using testing::ParseRequest;
 
 constexpr auto kBad = ErrorKind::kBadRequest;
 
@@ -84,22 +85,70 @@ TEST(RequestRulesTest, ALengthMustBeANumber) {
   });
 }
 
-TEST(RequestRulesTest, TransferCodingsOtherThanChunkedAre501) {
+TEST(RequestRulesTest, UnknownTransferCodingsBeforeChunkedAre501) {
   const auto kUnknown = ErrorKind::kUnknownTransferCoding;
   ExpectRefused({
-      {"gzip", With("Transfer-Encoding: gzip\r\n"), kUnknown},
-      {"before chunked", With("Transfer-Encoding: gzip, chunked\r\n"), kUnknown},
-      {"behind chunked", With("Transfer-Encoding: chunked, gzip\r\n"), kUnknown},
-      {"identity", With("Transfer-Encoding: identity\r\n"), kUnknown},
-      {"nearly chunked", With("Transfer-Encoding: xchunked\r\n"), kUnknown},
-      {"quoted", With("Transfer-Encoding: \"chunked\"\r\n"), kUnknown},
-      {"a parameter", With("Transfer-Encoding: chunked;a=b\r\n"), kUnknown},
-      {"empty", With("Transfer-Encoding:\r\n"), kUnknown},
-      {"a vertical tab",
-       With("Transfer-Encoding: \x0b"
-            "chunked\r\n"),
-       kBad},
+      {"gzip", With("Transfer-Encoding: gzip, chunked\r\n"), kUnknown},
+      {"two", With("Transfer-Encoding: gzip ,\tbr , CHUNKED\r\n"), kUnknown},
+      {"identity", With("Transfer-Encoding: identity,chunked\r\n"), kUnknown},
   });
+}
+
+TEST(RequestRulesTest, TransferCodingsThatDoNotEndInOneChunkedAre400) {
+  ExpectRefused({
+      {"gzip", With("Transfer-Encoding: gzip\r\n")},
+      {"behind chunked", With("Transfer-Encoding: chunked, gzip\r\n")},
+      {"twice", With("Transfer-Encoding: chunked, chunked\r\n")},
+      {"twice around another", With("Transfer-Encoding: chunked, gzip, chunked\r\n")},
+      {"identity", With("Transfer-Encoding: identity\r\n")},
+      {"nearly chunked", With("Transfer-Encoding: xchunked\r\n")},
+      {"quoted", With("Transfer-Encoding: \"chunked\"\r\n")},
+      {"a parameter", With("Transfer-Encoding: chunked;a=b\r\n")},
+      {"empty", With("Transfer-Encoding:\r\n")},
+      {"an empty member", With("Transfer-Encoding: , chunked\r\n")},
+      {"an empty last member", With("Transfer-Encoding: chunked,\r\n")},
+      {"a vertical tab", With("Transfer-Encoding: \x0b"
+                              "chunked\r\n")},
+  });
+}
+
+TEST(RequestRulesTest, MaxForwardsOfOptionsIsTakenAndOthersPass) {
+  const auto options = AcceptRequest(With("Max-Forwards: 0\r\n", "OPTIONS / HTTP/1.1"));
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->max_forwards, 0u);
+  EXPECT_THAT(KeptNames(*options), ElementsAre("Host"));
+  const auto get = AcceptRequest(With("Max-Forwards: x\r\n"));
+  ASSERT_TRUE(get);
+  EXPECT_EQ(get->max_forwards, std::nullopt);
+  EXPECT_THAT(KeptNames(*get), ElementsAre("Host", "Max-Forwards"));
+  ExpectRefused({
+      {"empty", With("Max-Forwards:\r\n", "OPTIONS / HTTP/1.1")},
+      {"a sign", With("Max-Forwards: -1\r\n", "OPTIONS / HTTP/1.1")},
+      {"twice", With("Max-Forwards: 1\r\nMax-Forwards: 1\r\n", "OPTIONS / HTTP/1.1")},
+  });
+}
+
+TEST(RequestRulesTest, ARequestThatHasBeenHereBeforeIsRefused) {
+  const RequestPolicy policy{.via_name = "remora-1f"};
+  auto again = ParseRequest(With("Via: 1.0 front\r\nVia: 1.1 a, 1.1 remora-1f, 1.1 b\r\n"));
+  ASSERT_TRUE(again);
+  const auto refused = ApplyRequestRules(*again, policy);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kLoopDetected);
+  auto other = ParseRequest(With("Via: 1.1 remora-2e\r\n"));
+  ASSERT_TRUE(other);
+  EXPECT_TRUE(ApplyRequestRules(*other, policy));
+}
+
+TEST(RequestRulesTest, UnderscoresInNamesPassUnlessTheyAreRejected) {
+  const std::string_view text = With("X_Real_IP: 192.0.2.1\r\n");
+  EXPECT_TRUE(AcceptRequest(text));
+  auto head = ParseRequest(text);
+  ASSERT_TRUE(head);
+  EXPECT_FALSE(ApplyRequestRules(*head, {.underscores = Underscores::kReject}));
+  auto plain = ParseRequest(With("X-Real-IP: a_b\r\n"));
+  ASSERT_TRUE(plain);
+  EXPECT_TRUE(ApplyRequestRules(*plain, {.underscores = Underscores::kReject}));
 }
 
 TEST(RequestRulesTest, HostMustBeThereOnceAndValid) {
@@ -168,7 +217,11 @@ TEST(RequestRulesTest, OtherVersionsAre505OrNoHttpAtAll) {
       {"2.0", With("", "GET / HTTP/2.0"), kVersion},
       {"1.2", With("", "GET / HTTP/1.2"), kVersion},
       {"0.9", With("", "GET / HTTP/0.9"), kVersion},
-      {"a blank at the end", With("", "GET / HTTP/1.1 "), kVersion},
+      {"garbage", With("", "GET / HTTP/9.9"), kVersion},
+      {"a blank at the end", With("", "GET / HTTP/1.1 ")},
+      {"none", With("", "GET /")},
+      {"lower case", With("", "GET / http/1.1")},
+      {"two digits", With("", "GET / HTTP/1.10")},
   });
   for (const std::string_view start : {"GET / http/1.1", "GET / HTTP/1", "GET / HTTP/1.10",
                                        "GET / HTTP/01.1", "GET / HTTQ/1.1", "GET / HTTP/ 1.1"}) {

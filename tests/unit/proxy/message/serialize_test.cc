@@ -29,8 +29,13 @@ std::string Forwarded(std::string_view text, std::string_view prefix = "",
     return "";
   }
   std::string out;
-  AppendRequestHead(
-      *head, {.prefix = prefix, .host = host, .client_ip = "192.0.2.7", .request_id = "id-1"}, out);
+  AppendRequestHead(*head,
+                    {.prefix = prefix,
+                     .host = host,
+                     .client_ip = "192.0.2.7",
+                     .request_id = "id-1",
+                     .via_name = "remora"},
+                    out);
   return out;
 }
 
@@ -72,7 +77,8 @@ TEST(SerializeRequestTest, LinesBetweenThatStopHereAreCutOut) {
 TEST(SerializeRequestTest, WhatIsThereAlreadyStays) {
   const auto head = AcceptRequest("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   std::string out = "before";
-  AppendRequestHead(*head, {.prefix = "", .host = "", .client_ip = "1", .request_id = "2"}, out);
+  AppendRequestHead(
+      *head, {.prefix = "", .host = "", .client_ip = "1", .request_id = "2", .via_name = "v"}, out);
   EXPECT_THAT(out, StartsWith("beforeGET / HTTP/1.1\r\n"));
 }
 
@@ -141,6 +147,21 @@ TEST(SerializeResponseTest, TheBackendsLinesGoOnAsTheyCame) {
                      {.request_id = "id-1", .date = kDate, .framing = Framing::kLength}),
             "HTTP/1.1 404 Not  here\r\nDate: D\r\nServer: s\r\ncontent-length:5\r\n"
             "X-Request-ID: id-1\r\n\r\n");
+}
+
+TEST(SerializeRequestTest, MaxForwardsIsOneLessAtTheNextHop) {
+  const std::string out = Forwarded("OPTIONS / HTTP/1.1\r\nHost: h\r\nmax-forwards: 10\r\n\r\n");
+  EXPECT_THAT(out, HasSubstr("\r\nMax-Forwards: 9\r\nVia: 1.1 remora\r\n"));
+  EXPECT_THAT(out, Not(HasSubstr("10")));
+}
+
+TEST(SerializeResponseTest, OptionsThatMayGoNoFurtherAreAnsweredWhole) {
+  std::string out;
+  AppendOptionsAnswer("id-1", kDate, /*close=*/false, out);
+  EXPECT_EQ(out,
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+            "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\nDate: " +
+                std::string(kDate) + "\r\nX-Request-ID: id-1\r\n\r\n");
 }
 
 TEST(SerializeResponseTest, DateIsAddedOnlyWhereItIsMissing) {

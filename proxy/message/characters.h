@@ -1,0 +1,41 @@
+// The classes of bytes that HTTP's grammar is made of (RFC 9110 section 5.6). Pure.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace remora::proxy::message {
+
+inline constexpr bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+
+inline constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// Never part of a value: all of CTL but HTAB.
+inline constexpr bool IsControl(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t') || byte == 0x7f;
+}
+
+// tchar of RFC 9110 section 5.6.2.
+inline constexpr auto kTokenBytes = [] {
+  std::array<bool, 256> table{};
+  for (char c = '0'; c <= '9'; ++c) table[static_cast<unsigned char>(c)] = true;
+  for (char c = 'a'; c <= 'z'; ++c) table[static_cast<unsigned char>(c)] = true;
+  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = true;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}();
+
+inline constexpr bool IsTokenByte(char c) { return kTokenBytes[static_cast<unsigned char>(c)]; }
+
+// -1 if it is no hexadecimal digit.
+inline constexpr int HexValue(char c) {
+  if (IsDigit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace remora::proxy::message
