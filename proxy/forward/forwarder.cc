@@ -29,6 +29,7 @@ struct Forwarder::Upload {
   net::Event done;
   bool running = true;
   bool complete = false;  // the last piece has been sent
+  bool invited = true;    // false while the client waits for a 100 (Expect: 100-continue)
   std::uint64_t pieces = 0;
   TimePoint ended;
   std::optional<ProxyError> error;
@@ -101,23 +102,28 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
       break;
     }
     progress.last_error = result.error();
-    // One stale connection to a backend that was restarted means that all are.
-    progress.fresh_only |= progress.reused;
+    if (progress.reused) {
+      progress.stale = progress.backend;
+    } else {
+      progress.failed.push_back(progress.backend);
+    }
   }
   co_return std::move(progress.record);
 }
 
-// Elsewhere if there is an elsewhere. The same backend again only where a kept-alive connection was
-// stale, which says nothing about the backend; refused connections are not tried twice.
+// Elsewhere if there is an elsewhere; then the one whose kept connection was stale, on a new one;
+// then those that took no connection a moment ago, but none that failed this request.
 Result<ActiveRequest> Forwarder::Pick(const Progress& progress) {
   upstream::Pool::Backends excluded = progress.failed;
-  connections_.AddAvoided(excluded);
+  const bool avoiding = connections_.AddAvoided(excluded);
+  if (progress.stale != nullptr) excluded.push_back(progress.stale);
   auto picked = balancer_.Pick(current_(), excluded);
-  if (!picked && excluded.size() != progress.failed.size()) {
-    picked = balancer_.Pick(current_(), progress.failed);
+  if (!picked && progress.stale != nullptr) {
+    excluded.pop_back();
+    picked = balancer_.Pick(current_(), excluded);
   }
-  if (picked || progress.failed.empty()) return picked;
-  if (progress.reused) return balancer_.Pick(current_(), {});
+  if (!picked && avoiding) picked = balancer_.Pick(current_(), progress.failed);
+  if (picked || !progress.last_error) return picked;
   ProxyError last = *progress.last_error;
   last.limit = Limit::kNone;  // counted when it was met
   return std::unexpected(last);
@@ -133,14 +139,23 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   // Counted until this returns; the connection goes back before that (destroyed in reverse order).
   const ActiveRequest active = std::move(*picked);
   Backend& backend = *active.backend();
-  progress.failed.push_back(&backend);
+  progress.backend = &backend;
   progress.reused = false;
   progress.record.server = backend.id();
   ++progress.record.attempts;
-  auto connection =
-      co_await connections_.Acquire(backend, settings_, {.fresh = progress.fresh_only});
+  // One stale connection to a backend that was restarted means that all are.
+  const auto reuse =
+      progress.stale == nullptr ? upstream::Reuse::kAllowed : upstream::Reuse::kOpenNew;
+  auto connection = co_await connections_.Acquire(backend, settings_, reuse);
   if (!connection) co_return std::unexpected(connection.error());
-  co_return co_await Run(exchange, **connection, backend, progress);
+  // Who waits for a client that does not read would not notice the end of the connection.
+  connection->OnCut([&exchange, &progress] {
+    progress.cut = true;
+    if (progress.answering) exchange.Abort();
+  });
+  auto result = co_await Run(exchange, **connection, backend, progress);
+  if (!result && progress.cut) co_return upstream::CutError();
+  co_return result;
 }
 
 // One request on one connection.
@@ -167,6 +182,7 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
     co_return result;
   }
   Upload upload(loop_);
+  upload.invited = !exchange.request().expects_continue || !progress.first.data.empty();
   progress.replayable = false;
   Start(RelayUpload(exchange, connection, upload), upload);
   Result<void> result;
@@ -176,8 +192,11 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
   } catch (...) {
     failure = std::current_exception();  // out of memory: the upload must end before we do
   }
-  // A backend that has answered may still be reading.
-  for (std::uint64_t seen = UINT64_MAX; result && upload.running && upload.pieces != seen;) {
+  // A backend that has answered may still be reading. A client that waited for a 100 and got this
+  // answer instead sends nothing.
+  const bool may_go_on = upload.invited || upload.pieces != 0;
+  for (std::uint64_t seen = UINT64_MAX;
+       result && may_go_on && upload.running && upload.pieces != seen;) {
     seen = upload.pieces;
     co_await upload.done.WaitFor(kUploadPause);
   }
@@ -197,7 +216,7 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
 }
 
 Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Connection& connection,
-                                               const Upload* upload, Progress& progress) {
+                                               Upload* upload, Progress& progress) {
   ResponseHead head;
   auto result = co_await ReadFinalHead(exchange, connection, upload, head);
   if (!result) co_return result;
@@ -226,8 +245,8 @@ Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Con
 // Passes interim answers on until the final head is there. The clock for the head starts when the
 // request has been sent.
 Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
-                                                 upstream::Connection& connection,
-                                                 const Upload* upload, ResponseHead& head) {
+                                                 upstream::Connection& connection, Upload* upload,
+                                                 ResponseHead& head) {
   TimePoint deadline = Clock::now() + settings_.timeouts.response_head;
   std::uint32_t interim = 0;
   for (;;) {
@@ -245,6 +264,7 @@ Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
       co_return FailAt(Limit::kInterimResponses, ErrorKind::kUpstreamBadResponse, Side::kUpstream,
                        "more interim answers than interim_responses", Sent::kAnswered);
     }
+    if (upload != nullptr) upload->invited = true;
     result = co_await exchange.SendInterim(head);
     if (!result) co_return result;
   }

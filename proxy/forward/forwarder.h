@@ -39,12 +39,15 @@ class Forwarder {
   // What is kept from one try to the next.
   struct Progress {
     RequestRecord record;
-    message::BodyPiece first;  // the part of the body that came with the head
+    message::BodyPiece first;          // the part of the body that came with the head
+    const Backend* backend = nullptr;  // of the try that is under way
     upstream::Pool::Backends failed;
+    // Its kept connection was closed, which says nothing about the backend.
+    const Backend* stale = nullptr;
     std::optional<ProxyError> last_error;
     bool replayable = true;
     bool answering = false;  // the final head is on its way to the client
-    bool fresh_only = false;
+    bool cut = false;
     bool reused = false;
   };
   struct Upload;
@@ -55,9 +58,9 @@ class Forwarder {
   net::Awaitable<Result<void>> Run(Exchange& exchange, upstream::Connection& connection,
                                    const Backend& backend, Progress& progress);
   net::Awaitable<Result<void>> RelayAnswer(Exchange& exchange, upstream::Connection& connection,
-                                           const Upload* upload, Progress& progress);
+                                           Upload* upload, Progress& progress);
   net::Awaitable<Result<void>> ReadFinalHead(Exchange& exchange, upstream::Connection& connection,
-                                             const Upload* upload, message::ResponseHead& head);
+                                             Upload* upload, message::ResponseHead& head);
   net::Awaitable<Result<void>> RunTunnel(Exchange& exchange, upstream::Connection& connection);
   net::Awaitable<> RelayUpload(Exchange& exchange, upstream::Connection& connection,
                                Upload& upload);

@@ -19,14 +19,13 @@ class Event {
     timer_.cancel();
   }
 
-  // False if `limit` passes first.
-  Awaitable<bool> WaitFor(Duration limit) {
+  // Not longer than `limit`.
+  Awaitable<> WaitFor(Duration limit) {
     if (!set_) {
       timer_.expires_after(limit);
       co_await timer_.async_wait(kNoThrow);
       timer_.expires_at(TimePoint::max());
     }
-    co_return set_;
   }
 
   Awaitable<> Wait() {

@@ -15,6 +15,11 @@
 
 namespace remora::proxy::upstream {
 
+// A drain deadline, or the end of the process: not the backend's failure, and final.
+inline std::unexpected<ProxyError> CutError() {
+  return Fail(ErrorKind::kDraining, Side::kProxy, "cut: its time to finish is over");
+}
+
 class Connection {
  public:
   virtual ~Connection() = default;

@@ -44,7 +44,7 @@ class Http1Connection final : public Connection {
   template <class T>
   Result<T> Explain(Result<T> result) const {
     if (result || !cut_) return result;
-    return Fail(ErrorKind::kDraining, Side::kProxy, "cut: its time to finish is over");
+    return CutError();
   }
 
   const PoolSettings& settings_;

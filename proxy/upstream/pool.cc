@@ -1,6 +1,9 @@
 #include "proxy/upstream/pool.h"
 
 #include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
@@ -15,6 +18,7 @@ constexpr std::chrono::seconds kSweepInterval{1};
 
 // How long a backend that took no connection is passed over if there is another.
 constexpr std::chrono::seconds kAvoidFor{1};
+constexpr std::size_t kMaxAvoided = 16;
 
 }  // namespace
 
@@ -37,25 +41,22 @@ Pool::Borrowed::~Borrowed() {
   if (opened_.connection->Finish()) pool_->GiveBack(*backend_, *settings_, std::move(opened_));
 }
 
-std::unexpected<ProxyError> Pool::Ended() {
-  return Fail(ErrorKind::kDraining, Side::kProxy, "cut: its time to finish is over");
-}
-
 Awaitable<Result<Pool::Borrowed>> Pool::Acquire(Backend& backend, const PoolSettings& settings,
-                                                AcquireOptions options) {
-  if (cut_) co_return Ended();
-  if (auto idle = TakeIdle(backend, options)) {
-    co_return Borrowed(*this, backend, settings, std::move(*idle));
+                                                Reuse reuse) {
+  if (cut_) co_return CutError();
+  if (reuse == Reuse::kAllowed) {
+    if (auto idle = TakeIdle(backend)) {
+      co_return Borrowed(*this, backend, settings, std::move(*idle));
+    }
   }
   auto opened = co_await Connect(backend, settings);
   if (!opened) co_return std::unexpected(opened.error());
-  if (cut_) co_return Ended();
   co_return Borrowed(*this, backend, settings, std::move(*opened));
 }
 
-std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend, const AcquireOptions& options) {
+std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend) {
   const auto found = hosts_.find(&backend);
-  if (options.fresh || found == hosts_.end()) return std::nullopt;
+  if (found == hosts_.end()) return std::nullopt;
   std::vector<Idle>& idle = found->second.idle;
   const TimePoint now = Clock::now();
   while (!idle.empty()) {
@@ -77,17 +78,31 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend, const Acquire
   return std::nullopt;
 }
 
+// The first connection that one of `addresses` takes, unless `connecting` is cut meanwhile.
+Awaitable<Pool::ConnectResult> Pool::ConnectAny(Connecting& connecting, Addresses addresses,
+                                                TimePoint deadline) {
+  // A coroutine of its own, so that it alone is cut.
+  auto [failure, stream] = co_await net::asio::co_spawn(
+      loop_.executor(),
+      net::Stream::ConnectAny(loop_, std::move(addresses), next_address_++, deadline),
+      net::asio::bind_cancellation_slot(connecting.signal.slot(), net::kNoThrow));
+  if (failure && !connecting.cut) std::rethrow_exception(failure);
+  co_return std::move(stream);
+}
+
 Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettings& settings) {
   const std::uint32_t generation = backend.addresses_generation();
   const auto addresses = backend.addresses();
   const TimePoint deadline = Clock::now() + settings.timeouts.connect;
-  const std::size_t start = next_address_++;
-  auto stream = co_await net::Stream::ConnectAny(loop_, addresses, start, deadline);
-  if (!stream && net::IsLocalShortage(stream.error()) && idle_count_ != 0) {
+  Connecting connecting;
+  hosts_[&backend].connecting.push_back(connecting);
+  auto stream = co_await ConnectAny(connecting, addresses, deadline);
+  if (!connecting.cut && !stream && net::IsLocalShortage(stream.error()) && idle_count_ != 0) {
     // Idle connections are only kept for speed: they are the first to go.
     DropIdle();
-    stream = co_await net::Stream::ConnectAny(loop_, addresses, start, deadline);
+    stream = co_await ConnectAny(connecting, addresses, deadline);
   }
+  if (connecting.cut) co_return CutError();
   if (stream) {
     co_return Opened{
         .connection = std::make_unique<Http1Connection>(loop_, std::move(*stream), settings),
@@ -106,22 +121,25 @@ Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettin
   co_return Fail(ErrorKind::kConnectFailed, Side::kUpstream, "no connection to the backend");
 }
 
-// One entry a backend, however many requests fail on it: each pick walks them.
+// One entry a backend, the latest kMaxAvoided of them: each pick looks at all. Where more fail at
+// once, their probes soon take them out.
 void Pool::Avoid(const Backend& backend) {
-  const TimePoint until = Clock::now() + kAvoidFor;
-  const auto known = std::ranges::find(avoided_, &backend, &Avoided::backend);
-  if (known != avoided_.end()) {
-    known->until = until;
-  } else {
-    avoided_.push_back({.backend = &backend, .until = until});
-  }
+  std::erase_if(avoided_, [&](const Avoided& avoided) { return avoided.backend == &backend; });
+  if (avoided_.size() == kMaxAvoided) avoided_.erase(avoided_.begin());
+  avoided_.push_back({.backend = &backend, .until = Clock::now() + kAvoidFor});
 }
 
-void Pool::AddAvoided(Backends& backends) {
-  if (avoided_.empty()) return;
+bool Pool::AddAvoided(Backends& backends) {
+  if (avoided_.empty()) return false;
   const TimePoint now = Clock::now();
   std::erase_if(avoided_, [now](const Avoided& avoided) { return avoided.until <= now; });
-  for (const Avoided& avoided : avoided_) backends.push_back(avoided.backend);
+  const std::size_t before = backends.size();
+  for (const Avoided& avoided : avoided_) {
+    if (std::ranges::find(backends, avoided.backend) == backends.end()) {
+      backends.push_back(avoided.backend);
+    }
+  }
+  return backends.size() != before;
 }
 
 void Pool::GiveBack(Backend& backend, const PoolSettings& settings, Opened opened) {
@@ -162,14 +180,19 @@ void Pool::Forget(const Snapshot& snapshot) {
     }
     idle_count_ -= host.idle.size();
     host.idle.clear();
-    entry = host.in_use.empty() ? hosts_.erase(entry) : std::next(entry);
+    const bool unused = host.in_use.empty() && host.connecting.empty();
+    entry = unused ? hosts_.erase(entry) : std::next(entry);
   }
 }
 
 void Pool::Cut(const Backend& backend) {
   const auto found = hosts_.find(&backend);
-  if (found == hosts_.end()) return;
-  for (InUse& in_use : found->second.in_use) in_use.connection->Cut();
+  if (found != hosts_.end()) Cut(found->second);
+}
+
+void Pool::Cut(Host& host) {
+  for (InUse& in_use : host.in_use) in_use.Cut();
+  for (Connecting& connecting : host.connecting) connecting.Cut();
 }
 
 void Pool::DropIdle() {
@@ -186,9 +209,7 @@ void Pool::CloseIdle() {
 void Pool::CutAll() {
   cut_ = true;
   CloseIdle();
-  for (auto& [backend, host] : hosts_) {
-    for (InUse& in_use : host.in_use) in_use.connection->Cut();
-  }
+  for (auto& [backend, host] : hosts_) Cut(host);
 }
 
 }  // namespace remora::proxy::upstream

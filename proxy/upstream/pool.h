@@ -4,7 +4,11 @@
 // Threads: the worker's. Lifetime: outlives every Borrowed.
 #pragma once
 
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -14,6 +18,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/error.h"
 #include "proxy/base/settings.h"
+#include "proxy/base/socket_address.h"
 #include "proxy/net/loop.h"
 #include "proxy/registry/backend.h"
 #include "proxy/registry/backend_set.h"
@@ -21,9 +26,8 @@
 
 namespace remora::proxy::upstream {
 
-struct AcquireOptions {
-  bool fresh = false;  // do not reuse: this request has met a stale connection already
-};
+// kOpenNew: this request has met a stale connection already.
+enum class Reuse : std::uint8_t { kAllowed, kOpenNew };
 
 class Pool {
  public:
@@ -33,16 +37,17 @@ class Pool {
   // A connection for one request to `backend`, which the caller has counted in.
   // Errors: kConnectFailed, kConnectTimeout, kOverloaded, kDraining; nothing was sent.
   net::Awaitable<Result<Borrowed>> Acquire(Backend& backend, const PoolSettings& settings,
-                                           AcquireOptions options);
+                                           Reuse reuse);
 
   using Backends = absl::InlinedVector<const Backend*, 4>;
   // Appends those that took no connection a moment ago: with nothing active they would win every
-  // pick until their probes have failed.
-  void AddAvoided(Backends& backends);
+  // pick until their probes have failed. False if none was added.
+  bool AddAvoided(Backends& backends);
 
   // Closes idle connections to backends that `snapshot` no longer has.
   void Forget(const Snapshot& snapshot);
-  // Ends running exchanges with `backend`: its drain deadline has passed.
+  // Ends running exchanges with `backend` and those that still connect: its drain deadline has
+  // passed.
   void Cut(const Backend& backend);
   void CloseIdle();
   // Ends everything, and whatever is asked for later.
@@ -62,14 +67,29 @@ class Pool {
     Opened opened;
     TimePoint expires;
   };
-  using InUseHook =
+  using Hook =
       boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-  struct InUse : InUseHook {
+  struct InUse : Hook {
+    void Cut() {
+      connection->Cut();
+      if (on_cut) on_cut();
+    }
     Http1Connection* connection = nullptr;
+    std::function<void()> on_cut;
+  };
+  // A connection that is being opened.
+  struct Connecting : Hook {
+    void Cut() {
+      cut = true;
+      signal.emit(net::asio::cancellation_type::terminal);
+    }
+    bool cut = false;
+    net::asio::cancellation_signal signal;
   };
   struct Host {
     std::vector<Idle> idle;  // oldest first
     boost::intrusive::list<InUse, boost::intrusive::constant_time_size<false>> in_use;
+    boost::intrusive::list<Connecting, boost::intrusive::constant_time_size<false>> connecting;
   };
 
  public:
@@ -82,6 +102,8 @@ class Pool {
     ~Borrowed();
     Connection& operator*() const { return *opened_.connection; }
     Connection* operator->() const { return opened_.connection.get(); }
+    // Called when the connection is cut: what waits for the client instead must end, too.
+    void OnCut(std::function<void()> on_cut) { in_use_->on_cut = std::move(on_cut); }
 
    private:
     Pool* pool_;
@@ -92,10 +114,15 @@ class Pool {
   };
 
  private:
-  std::optional<Opened> TakeIdle(const Backend& backend, const AcquireOptions& options);
+  using Addresses = std::shared_ptr<const std::vector<SocketAddress>>;
+  using ConnectResult = std::expected<std::unique_ptr<net::Stream>, net::error_code>;
+
+  static void Cut(Host& host);
+  net::Awaitable<ConnectResult> ConnectAny(Connecting& connecting, Addresses addresses,
+                                           TimePoint deadline);
+  std::optional<Opened> TakeIdle(const Backend& backend);
   net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings);
   void GiveBack(Backend& backend, const PoolSettings& settings, Opened opened);
-  static std::unexpected<ProxyError> Ended();
   void Avoid(const Backend& backend);
   void DropIdle();
   void Sweep();

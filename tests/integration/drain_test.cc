@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/support/fake_backend.h"
+#include "tests/support/full_listener.h"
 #include "tests/support/running_proxy.h"
 
 namespace remora::proxy {
@@ -19,6 +20,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Eventually;
 using testing::FakeBackend;
+using testing::FullListener;
 using testing::kPatience;
 using testing::Message;
 using testing::Peer;
@@ -52,7 +54,13 @@ class DrainTest : public ::testing::TestWithParam<std::uint32_t> {
     return client;
   }
 
-  RunningProxy proxy_{TestSettings(GetParam())};
+  static ProxySettings Settings() {
+    ProxySettings settings = TestSettings(GetParam());
+    settings.pools[0].timeouts.connect = std::chrono::hours(1);
+    return settings;
+  }
+
+  RunningProxy proxy_{Settings()};
 };
 
 TEST_P(DrainTest, AnswersSayCloseAndNewConnectionsAreStillServed) {
@@ -143,6 +151,20 @@ TEST_P(DrainTest, CutEndsAPendingFinishAtOnce) {
   auto finished = Finish(std::chrono::hours(1));
   EXPECT_FALSE(IsDone(finished, milliseconds(50)));
   proxy_.OnControl([this] { proxy_.proxy().Cut(); });
+  ASSERT_TRUE(IsDone(finished));
+  EXPECT_FALSE(finished.get());
+  EXPECT_NE(client.ReadToEnd(), ReadEnd::kTimeout);
+}
+
+// Bug: only connections that were open were cut, so that one that was being opened kept the
+// process.
+TEST_P(DrainTest, AConnectIsCutAtTheDeadline) {
+  const FullListener full;
+  proxy_.AddActive("s1", full.url(), {});
+  Peer client = proxy_.Connect();
+  client.Send(kGet);
+  ASSERT_TRUE(proxy_.WaitForActive("s1", 1));
+  auto finished = Finish(milliseconds(200));
   ASSERT_TRUE(IsDone(finished));
   EXPECT_FALSE(finished.get());
   EXPECT_NE(client.ReadToEnd(), ReadEnd::kTimeout);

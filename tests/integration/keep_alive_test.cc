@@ -169,6 +169,25 @@ TEST(KeepAliveTest, AConnectionThatClosesOnAPostIsNotTriedAgain) {
   EXPECT_EQ(backend.request_count(), 2u);
 }
 
+// Bug: after the stale connection the request went to the backend that had refused it, or that had
+// refused another a moment ago.
+TEST(KeepAliveTest, BesideADeadBackendAStaleConnectionIsNo502) {
+  FakeBackend backend([](Peer& peer, FakeBackend& self) {
+    // Takes a second request to close: the connection looks sound until then.
+    for (int i = 0; i < 2; ++i) {
+      Message request = peer.ReadRequest();
+      if (!request.complete || i == 1) return;
+      self.Record(request);
+      peer.Send(FakeBackend::Ok());
+    }
+  });
+  RunningProxy proxy;
+  proxy.AddActive("a", backend);
+  proxy.AddActive("b", RefusingUrl(), {});
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(proxy.Get().status(), 200u) << i;
+  EXPECT_EQ(backend.request_count(), 6u);
+}
+
 TEST(KeepAliveTest, ANewConnectionThatClosesWithoutAnswerIs502) {
   FakeBackend backend([](Peer& peer, FakeBackend& self) { self.Record(peer.ReadRequest()); });
   RunningProxy proxy;

@@ -1,16 +1,13 @@
 // Each limit is kept, is told to the client, and leaves nothing behind.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <string>
 #include <vector>
 
 #include "tests/support/fake_backend.h"
+#include "tests/support/full_listener.h"
 #include "tests/support/running_proxy.h"
 
 namespace remora::proxy {
@@ -18,6 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::FakeBackend;
+using testing::FullListener;
 using testing::Message;
 using testing::Peer;
 using testing::ReadEnd;
@@ -30,35 +28,6 @@ constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n"
 std::string PostHead(std::string_view fields) {
   return "POST / HTTP/1.1\r\nHost: h\r\n" + std::string(fields) + "\r\n";
 }
-
-// A listener whose queue is full: it takes no more connections and refuses none.
-class FullListener {
- public:
-  FullListener() {
-    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(fd_, generic, size), 0);
-    EXPECT_EQ(listen(fd_, 0), 0);
-    EXPECT_EQ(getsockname(fd_, generic, &size), 0);
-    port_ = ntohs(address.sin_port);
-    // A backlog of 0 holds one.
-    waiting_ = Peer::Connect(port_);
-  }
-  ~FullListener() { close(fd_); }
-  FullListener(const FullListener&) = delete;
-  FullListener& operator=(const FullListener&) = delete;
-
-  std::uint16_t port() const { return port_; }
-
- private:
-  int fd_ = -1;
-  std::uint16_t port_ = 0;
-  Peer waiting_{-1};
-};
 
 FakeBackend::Script ReadAll() {
   return [](Peer& peer, FakeBackend& self) {
@@ -339,7 +308,7 @@ TEST(LimitsTest, AConnectThatIsNotAnsweredIs504) {
   settings.pools[0].timeouts.connect = milliseconds(200);
   RunningProxy proxy(settings);
   const FullListener full;
-  proxy.AddActive("s1", "http://127.0.0.1:" + std::to_string(full.port()), {});
+  proxy.AddActive("s1", full.url(), {});
   const Message answer = proxy.Get();
   EXPECT_EQ(answer.status(), 504u);
   EXPECT_THAT(answer.body, StartsWith("{\"reason\":\"connect_timeout\""));

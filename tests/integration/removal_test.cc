@@ -72,6 +72,26 @@ TEST_P(RemovalTest, UnderLoadNothingIsPickedAfterRemoveReturnedAndNoRequestFails
   EXPECT_TRUE(WaitForGone("goes"));
 }
 
+// Bug: the deadline ended the connection to the backend only, which is no news to a request that
+// waits for its client.
+TEST_P(RemovalTest, AtItsDeadlineARequestWhoseClientDoesNotReadIsCutToo) {
+  FakeBackend backend([](Peer& peer, FakeBackend& self) {
+    self.Record(peer.ReadRequest());
+    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    const std::string block(100'000, 'x');
+    while (peer.Send(block)) {
+    }
+  });
+  proxy_.AddActive("s1", backend);
+  Peer client = proxy_.Connect();
+  client.Send(kGet);
+  ASSERT_EQ(client.ReadResponseHead().status(), 200u);
+  proxy_.Remove("s1", milliseconds(300));
+  EXPECT_TRUE(WaitForGone("s1"));
+  EXPECT_NE(client.ReadToEnd(), ReadEnd::kTimeout);
+  EXPECT_TRUE(backend.WaitForOpen(0));
+}
+
 TEST_P(RemovalTest, IdleConnectionsToARemovedServerAreClosedWithoutTraffic) {
   FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
   proxy_.AddActive("s1", backend);

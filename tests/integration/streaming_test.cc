@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/support/fake_backend.h"
 #include "tests/support/running_proxy.h"
@@ -180,6 +182,26 @@ TEST(StreamingTest, ARefusalInsteadOfContinueEndsTheConnection) {
   const Message answer = proxy.Ask(Upload("Content-Length: 5\r\nExpect: 100-continue\r\n"));
   EXPECT_EQ(answer.status(), 403u);
   EXPECT_EQ(answer.Field("Connection"), "close");
+}
+
+// Bug: each held its place at the backend for half a second, waiting for a body that does not come.
+TEST(StreamingTest, ARefusalInsteadOfContinueHoldsNoPlace) {
+  FakeBackend backend([](Peer& peer, FakeBackend& self) {
+    self.Record(peer.ReadRequestHead());
+    peer.Send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
+    peer.ReadToEnd();
+  });
+  RunningProxy proxy;
+  proxy.AddActive("s1", backend);
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<Peer> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(proxy.Connect());
+    clients.back().Send(Upload("Content-Length: 5\r\nExpect: 100-continue\r\n"));
+    EXPECT_EQ(clients.back().ReadResponse().status(), 401u);
+    ASSERT_TRUE(proxy.WaitForActive("s1", 0));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
 TEST(StreamingTest, EarlyHintsPassToHttp11AndNotToHttp10) {
