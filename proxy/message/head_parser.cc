@@ -137,12 +137,14 @@ class SpanParser final : public http::basic_parser<kIsRequest> {
 
 std::string_view FirstLine(std::string_view head) { return head.substr(0, head.find('\r')); }
 
-// HTTP-version of RFC 9112 section 2.3, whatever the digits are.
-bool EndsWithVersion(std::string_view line) {
+// The line ends as RFC 9112 section 2.3 wants, but with another version than ours. HTTP/0.9 had
+// none to write.
+bool EndsWithOtherVersion(std::string_view line) {
   constexpr std::string_view kForm = " HTTP/d.d";
   if (line.size() < kForm.size()) return false;
   line.remove_prefix(line.size() - kForm.size());
-  return std::ranges::equal(line, kForm,
+  return line != " HTTP/1.0" && line != " HTTP/1.1" && !line.starts_with(" HTTP/0") &&
+         std::ranges::equal(line, kForm,
                             [](char c, char form) { return form == 'd' ? IsDigit(c) : c == form; });
 }
 
@@ -158,6 +160,9 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
     case HeadScanner::Outcome::kComplete:
       break;
   }
+  if (!kIsRequest && scanner.start() != 0) {
+    return Fail(ErrorKind::kBadRequest, side, "an empty line before the status line");
+  }
   head = Head{};
   const std::string_view head_bytes =
       bytes.substr(scanner.start(), scanner.size() - scanner.start());
@@ -165,8 +170,8 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
   const error_code error = parser.Run();
   if (!error) return scanner.size();
   if (error == http::error::bad_version) {
-    if (kIsRequest && !EndsWithVersion(FirstLine(head_bytes))) {
-      return Fail(ErrorKind::kBadRequest, side, "no HTTP version at the end of the request line");
+    if (kIsRequest && !EndsWithOtherVersion(FirstLine(head_bytes))) {
+      return Fail(ErrorKind::kBadRequest, side, "the request line is not `method target version`");
     }
     return Fail(ErrorKind::kVersionNotSupported, side, "only HTTP/1.0 and HTTP/1.1 are spoken");
   }

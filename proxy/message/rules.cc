@@ -1,8 +1,11 @@
 #include "proxy/message/rules.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <string>
 
 #include "proxy/message/characters.h"
 
@@ -198,6 +201,7 @@ Result<void> ApplyMaxForwards(RequestHead& head, Field& field) {
 }
 
 Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
+  bool has_request_id = false;
   for (Field& field : head.fields) {
     if (policy.underscores == Underscores::kReject && field.name.contains('_')) {
       return Bad("a field name with an underscore");
@@ -223,9 +227,10 @@ Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
       case FieldId::kXRequestId:
         // One that is well-formed and alone is kept, whoever sent it: an id that changes at each
         // hop is of no use.
-        if (!field.drop && head.request_id.empty() && ValidRequestId(field.value)) {
-          head.request_id = field.value;
-        }
+        head.request_id = !field.drop && !has_request_id && ValidRequestId(field.value)
+                              ? field.value
+                              : std::string_view();
+        has_request_id = true;
         field.drop = true;
         break;
       case FieldId::kForwarded:
@@ -285,7 +290,8 @@ Result<void> FrameResponse(const RequestHead& request, const Common& common, Res
 }
 
 bool ValidPort(std::string_view port) {
-  return port.size() <= 5 && std::ranges::all_of(port, IsDigit);
+  return port.size() <= 5 && std::ranges::all_of(port, IsDigit) &&
+         (port.size() < 5 || port <= "65535");
 }
 
 }  // namespace
@@ -296,6 +302,7 @@ Result<void> ApplyRequestRules(RequestHead& head, const RequestPolicy& policy) {
                   "no method has more than 64 bytes");
   }
   if (head.method == "CONNECT" || head.method == "TRACE") {
+    if (auto result = CheckHost(head); !result) return result;
     return Fail(ErrorKind::kMethodNotAllowed, Side::kDownstream,
                 "CONNECT and TRACE are not served");
   }
@@ -363,12 +370,12 @@ bool ValidAuthority(std::string_view authority) {
   if (authority.empty() || authority.size() > 255) return false;
   if (authority.front() == '[') {
     const std::size_t close = authority.find(']');
-    if (close == std::string_view::npos || close < 3) return false;
-    const bool hex = std::ranges::all_of(authority.substr(1, close - 1), [](char c) {
-      return HexValue(c) >= 0 || c == ':' || c == '.';
-    });
+    if (close == std::string_view::npos) return false;
+    const std::string literal(authority.substr(1, close - 1));
+    in6_addr address;
+    if (inet_pton(AF_INET6, literal.c_str(), &address) != 1) return false;
     const std::string_view rest = authority.substr(close + 1);
-    return hex && (rest.empty() || (rest.front() == ':' && ValidPort(rest.substr(1))));
+    return rest.empty() || (rest.front() == ':' && ValidPort(rest.substr(1)));
   }
   const std::size_t colon = authority.find(':');
   const std::string_view host = authority.substr(0, colon);

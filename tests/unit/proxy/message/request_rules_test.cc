@@ -168,14 +168,20 @@ TEST(RequestRulesTest, HostMustBeThereOnceAndValid) {
       {"two ports", WithHost("h:80:81")},
       {"an address without its end", WithHost("[::1")},
       {"an address that is none", WithHost("[zz]")},
+      {"an address of nine groups", WithHost("[1:2:3:4:5:6:7:8:9]")},
+      {"an address with two gaps", WithHost("[1::2::3]")},
+      {"an IPv4 address in brackets", WithHost("[192.0.2.1]")},
+      {"an address with a zone", WithHost("[fe80::1%25lo]")},
+      {"no address", WithHost("[]")},
+      {"a port above 65535", WithHost("h:65536")},
       {"an address and letters", WithHost("[::1]x")},
       {"a question mark", WithHost("h?q")},
       {"a backslash", WithHost("h\\x")},
       {"a byte above ASCII", WithHost("h\xc3\xa4")},
       {"a scheme", WithHost("http://h")},
   });
-  for (const std::string_view host :
-       {"h", "h:", "h:80", "a.b-c_d~e", "192.0.2.1:8080", "[::1]", "[2001:db8::1]:443"}) {
+  for (const std::string_view host : {"h", "h:", "h:80", "a.b-c_d~e", "192.0.2.1:8080", "[::1]",
+                                      "[2001:db8::1]:443", "[::ffff:192.0.2.1]", "h:65535"}) {
     const auto head = AcceptRequest(WithHost(host));
     ASSERT_TRUE(head) << host;
     EXPECT_EQ(head->authority, host);
@@ -216,8 +222,11 @@ TEST(RequestRulesTest, OtherVersionsAre505OrNoHttpAtAll) {
   ExpectRefused({
       {"2.0", With("", "GET / HTTP/2.0"), kVersion},
       {"1.2", With("", "GET / HTTP/1.2"), kVersion},
-      {"0.9", With("", "GET / HTTP/0.9"), kVersion},
+      {"0.9", With("", "GET / HTTP/0.9")},
       {"garbage", With("", "GET / HTTP/9.9"), kVersion},
+      {"a blank too many", With("", "GET /  HTTP/1.1")},
+      {"a target with a blank", With("", "GET /a b HTTP/1.1")},
+      {"two versions", With("", "GET / HTTP/1.1 HTTP/1.1")},
       {"a blank at the end", With("", "GET / HTTP/1.1 ")},
       {"none", With("", "GET /")},
       {"lower case", With("", "GET / http/1.1")},
