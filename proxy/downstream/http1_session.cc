@@ -23,7 +23,9 @@ namespace {
 constexpr std::chrono::seconds kParkAfter{1};
 // After an answer that the client may not have read yet: how long, and how many bytes, we go on
 // reading so that no reset destroys the answer on its way (RFC 9112 section 9.6).
-constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::chrono::milliseconds kLingerTime{2000};
+// One that was too slow is not waited for much longer.
+constexpr std::chrono::milliseconds kSlowLingerTime{500};
 constexpr std::size_t kLingerBytes = 1024 * 1024;
 // While connections are being closed: how long one without any request yet may take for its first.
 constexpr std::chrono::milliseconds kFirstRequestGrace{500};
@@ -92,14 +94,15 @@ class Http1Session {
       co_return false;
     }
     Http1Exchange exchange(channel_, head, FactsOf(request_id));
+    RequestRecord record;
     if (head.max_forwards == 0) {
-      co_await AnswerOptions(exchange, head, request_id);
+      record = co_await AnswerOptions(exchange);
     } else {
-      const RequestRecord record = co_await context_.forwarder->Forward(exchange);
-      Report(record, head, request_id);
+      record = co_await context_.forwarder->Forward(exchange);
     }
+    Report(record, head, request_id);
     if (exchange.MayContinue()) co_return true;
-    if (exchange.sent_answer()) co_await Linger();
+    if (exchange.sent_answer()) co_await Linger(LingerTimeAfter(record.error));
     co_return false;
   }
 
@@ -120,14 +123,13 @@ class Http1Session {
   }
 
   // It may be forwarded no further (RFC 9110 section 7.6.2): the answer is ours.
-  Awaitable<> AnswerOptions(Http1Exchange& exchange, const RequestHead& head,
-                            std::string_view request_id) {
+  static Awaitable<RequestRecord> AnswerOptions(Http1Exchange& exchange) {
     RequestRecord record;
     record.status = 200;
     const auto sent = co_await exchange.SendOptionsAnswer();
     record.answer_complete = sent.has_value();
     if (!sent) record.error = sent.error();
-    Report(record, head, request_id);
+    co_return record;
   }
 
   Awaitable<Result<void>> ReadRequest(RequestHead& head) {
@@ -155,14 +157,19 @@ class Http1Session {
     if (error.kind == ErrorKind::kClientClosed) co_return;
     Http1Exchange exchange(channel_, head, FactsOf(request_id));
     const auto sent = co_await exchange.SendError(error);
-    if (sent) co_await Linger();
+    if (sent) co_await Linger(LingerTimeAfter(error));
   }
 
-  Awaitable<> Linger() {
+  static Duration LingerTimeAfter(const std::optional<ProxyError>& error) {
+    const bool slow = error && error->kind == ErrorKind::kRequestTimeout;
+    return slow ? kSlowLingerTime : kLingerTime;
+  }
+
+  Awaitable<> Linger(Duration limit) {
     net::Stream& stream = channel_.stream();
     stream.ResumeReads();
     stream.ShutdownSend();
-    const TimePoint deadline = Clock::now() + kLingerTime;
+    const TimePoint deadline = Clock::now() + limit;
     std::array<char, 2048> scrap;
     for (std::size_t total = 0; total < kLingerBytes && Clock::now() < deadline;) {
       const net::IoResult result = co_await stream.Read(scrap, deadline - Clock::now());

@@ -148,6 +148,9 @@ bool EndsWithOtherVersion(std::string_view line) {
                             [](char c, char form) { return form == 'd' ? IsDigit(c) : c == form; });
 }
 
+void SetMethod(RequestHead& head, std::string_view method) { head.method = method; }
+void SetMethod(ResponseHead&, std::string_view) {}
+
 template <bool kIsRequest, class Head>
 Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const HeadLimits& limits,
                              Head& head) {
@@ -156,6 +159,8 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
     case HeadScanner::Outcome::kNeedMore:
       return std::nullopt;
     case HeadScanner::Outcome::kFailed:
+      // The refusal of a HEAD has no body either.
+      if (kIsRequest && bytes.substr(scanner.start()).starts_with("HEAD ")) SetMethod(head, "HEAD");
       return FailAt(scanner.limit(), scanner.error(), side, scanner.detail());
     case HeadScanner::Outcome::kComplete:
       break;

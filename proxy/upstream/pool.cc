@@ -1,9 +1,6 @@
 #include "proxy/upstream/pool.h"
 
 #include <algorithm>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <exception>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
@@ -78,31 +75,27 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend) {
   return std::nullopt;
 }
 
-// The first connection that one of `addresses` takes, unless `connecting` is cut meanwhile.
-Awaitable<Pool::ConnectResult> Pool::ConnectAny(Connecting& connecting, Addresses addresses,
+// The first connection that one of `addresses` takes.
+Awaitable<Pool::ConnectResult> Pool::ConnectAny(Backend& backend, const Addresses& addresses,
                                                 TimePoint deadline) {
-  // A coroutine of its own, so that it alone is cut.
-  auto [failure, stream] = co_await net::asio::co_spawn(
-      loop_.executor(),
-      net::Stream::ConnectAny(loop_, std::move(addresses), next_address_++, deadline),
-      net::asio::bind_cancellation_slot(connecting.signal.slot(), net::kNoThrow));
-  if (failure && !connecting.cut) std::rethrow_exception(failure);
-  co_return std::move(stream);
+  Connecting connecting;
+  hosts_[&backend].connecting.push_back(connecting);
+  co_return co_await connecting.signal.Run(
+      loop_, net::Stream::ConnectAny(loop_, addresses, next_address_++, deadline));
 }
 
 Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettings& settings) {
   const std::uint32_t generation = backend.addresses_generation();
-  const auto addresses = backend.addresses();
+  const Addresses addresses = backend.addresses();
   const TimePoint deadline = Clock::now() + settings.timeouts.connect;
-  Connecting connecting;
-  hosts_[&backend].connecting.push_back(connecting);
-  auto stream = co_await ConnectAny(connecting, addresses, deadline);
-  if (!connecting.cut && !stream && net::IsLocalShortage(stream.error()) && idle_count_ != 0) {
+  ConnectResult connected = co_await ConnectAny(backend, addresses, deadline);
+  if (connected && !*connected && net::IsLocalShortage(connected->error()) && idle_count_ != 0) {
     // Idle connections are only kept for speed: they are the first to go.
     DropIdle();
-    stream = co_await ConnectAny(connecting, addresses, deadline);
+    connected = co_await ConnectAny(backend, addresses, deadline);
   }
-  if (connecting.cut) co_return CutError();
+  if (!connected) co_return CutError();
+  auto& stream = *connected;
   if (stream) {
     co_return Opened{
         .connection = std::make_unique<Http1Connection>(loop_, std::move(*stream), settings),
@@ -192,7 +185,7 @@ void Pool::Cut(const Backend& backend) {
 
 void Pool::Cut(Host& host) {
   for (InUse& in_use : host.in_use) in_use.Cut();
-  for (Connecting& connecting : host.connecting) connecting.Cut();
+  for (Connecting& connecting : host.connecting) connecting.signal.Cut();
 }
 
 void Pool::DropIdle() {

@@ -4,7 +4,6 @@
 // Threads: the worker's. Lifetime: outlives every Borrowed.
 #pragma once
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <expected>
@@ -19,7 +18,9 @@
 #include "proxy/base/error.h"
 #include "proxy/base/settings.h"
 #include "proxy/base/socket_address.h"
+#include "proxy/net/cut_signal.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/stream.h"
 #include "proxy/registry/backend.h"
 #include "proxy/registry/backend_set.h"
 #include "proxy/upstream/http1_connection.h"
@@ -79,12 +80,7 @@ class Pool {
   };
   // A connection that is being opened.
   struct Connecting : Hook {
-    void Cut() {
-      cut = true;
-      signal.emit(net::asio::cancellation_type::terminal);
-    }
-    bool cut = false;
-    net::asio::cancellation_signal signal;
+    net::CutSignal signal;
   };
   struct Host {
     std::vector<Idle> idle;  // oldest first
@@ -115,10 +111,11 @@ class Pool {
 
  private:
   using Addresses = std::shared_ptr<const std::vector<SocketAddress>>;
-  using ConnectResult = std::expected<std::unique_ptr<net::Stream>, net::error_code>;
+  // nullopt: cut.
+  using ConnectResult = std::optional<std::expected<std::unique_ptr<net::Stream>, net::error_code>>;
 
   static void Cut(Host& host);
-  net::Awaitable<ConnectResult> ConnectAny(Connecting& connecting, Addresses addresses,
+  net::Awaitable<ConnectResult> ConnectAny(Backend& backend, const Addresses& addresses,
                                            TimePoint deadline);
   std::optional<Opened> TakeIdle(const Backend& backend);
   net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings);

@@ -194,6 +194,22 @@ TEST(LimitsTest, TheLastRequestThatAConnectionMayServeSaysSo) {
   EXPECT_EQ(Hits(proxy, Limit::kConnectionRequests), 1u);
 }
 
+TEST(LimitsTest, TheRefusalOfAHeadRequestHasNoBody) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.head_fields = 3;
+  RunningProxy proxy(settings);
+  const std::string many = "Host: h\r\na: b\r\na: b\r\na: b\r\n\r\n";
+  for (const std::string& request :
+       {"HEAD / HTTP/1.1\r\n" + many, "\r\nHEAD / HTTP/1.1\r\n" + many,
+        std::string("HEAD / HTTP/1.1\r\n\r\n"), std::string("HEAD / HTTP/1.1\nHost: h\r\n\r\n")}) {
+    Peer client = proxy.Connect();
+    client.Send(request);
+    const Message answer = client.ReadResponse(/*to_head=*/true);
+    EXPECT_GE(answer.status(), 400u);
+    EXPECT_TRUE(client.IsAtEnd()) << request;
+  }
+}
+
 TEST(LimitsTest, AHeadOfTheFullSizePasses) {
   FakeBackend backend(FakeBackend::Serve(
       [](const Message& request) { return FakeBackend::Ok(request.Field("X").value_or("")); }));
