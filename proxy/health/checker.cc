@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "proxy/base/log.h"
+#include "proxy/net/cut_signal.h"
 #include "proxy/net/spawn.h"
 
 namespace remora::proxy {
@@ -18,6 +20,7 @@ namespace {
 // At most so many at a time: each is a descriptor, and thousands of backends may come at once.
 constexpr std::size_t kMaxProbes = 64;
 constexpr std::chrono::seconds kRecheckAfter{1};
+constexpr std::chrono::seconds kWarnEvery{10};
 
 }  // namespace
 
@@ -25,59 +28,110 @@ constexpr std::chrono::seconds kRecheckAfter{1};
 struct HealthChecker::Shared {
   net::Loop& loop;
   Registry& registry;
+  const MakeProbe make_probe;
   OnUnreachable on_unreachable;  // null once stopped
-  void WakeNext();
 
-  std::size_t probing = 0;
-  std::deque<std::shared_ptr<Watched>> waiting;  // for one of kMaxProbes
+  // Lets the next one probe in place of one that has ended.
+  void PassTurn();
+  // Thousands of probes may fail alike: one line in kWarnEvery.
+  void WarnOfNoVerdict(const Backend& backend, std::string_view reason);
+
+  std::size_t turns = 0;  // taken, at most kMaxProbes
+  std::deque<std::shared_ptr<Watched>> queue = {};
+  TimePoint next_warning = {};
+  std::uint64_t left_out = 0;
 };
 
 struct HealthChecker::Watched {
   Watched(net::Loop& loop, std::shared_ptr<Backend> watched_backend,
-          const HealthCheckSettings& pool_settings, std::uint32_t seed)
+          const PoolSettings& pool_settings, std::uint32_t seed)
       : backend(std::move(watched_backend)),
-        settings(pool_settings),
-        state({.rise = pool_settings.rise, .fall = pool_settings.fall}),
+        pool(pool_settings),
+        state({.rise = pool.health_check.rise, .fall = pool.health_check.fall}),
         timer(loop.executor()),
         random(seed) {}
 
   // Spreads probes, so that many backends (and many sidecars) don't fall into step.
   Duration NextWait() {
+    const HealthCheckSettings& settings = pool.health_check;
     std::uniform_real_distribution<double> factor(1 - settings.jitter, 1 + settings.jitter);
     return std::chrono::duration_cast<Duration>(settings.interval * factor(random));
   }
 
+  void Stop() {
+    stopped = true;
+    timer.cancel();
+    probe.Cut();
+  }
+
   const std::shared_ptr<Backend> backend;
-  const HealthCheckSettings settings;  // a copy: a probe under way outlives Stop and the pools
+  const PoolSettings pool;  // a copy: a probe under way outlives Stop and the pools
   HealthState state;
   net::Timer timer;
+  net::CutSignal probe;
   std::minstd_rand random;
   std::size_t probes = 0;
   TimePoint last_probe;
   bool stopped = false;
   bool recheck = false;  // asked for while a probe was under way
+  bool queued = false;   // and not yet given its turn
   bool probing = false;
 };
 
-void HealthChecker::Shared::WakeNext() {
-  while (!waiting.empty()) {
-    const std::shared_ptr<Watched> next = std::move(waiting.front());
-    waiting.pop_front();
+void HealthChecker::Shared::PassTurn() {
+  while (!queue.empty()) {
+    const std::shared_ptr<Watched> next = std::move(queue.front());
+    queue.pop_front();
     if (next->stopped) continue;
+    next->queued = false;
     next->timer.cancel();
     return;
   }
+  --turns;
 }
 
+void HealthChecker::Shared::WarnOfNoVerdict(const Backend& backend, std::string_view reason) {
+  const TimePoint now = Clock::now();
+  if (now < next_warning) {
+    ++left_out;
+    return;
+  }
+  log::Warn("a probe could not be made", {{"pool", backend.pool()},
+                                          {"server", backend.id()},
+                                          {"reason", reason},
+                                          {"left_out", left_out}});
+  next_warning = now + kWarnEvery;
+  left_out = 0;
+}
+
+// A turn that was taken; goes to the next one at the end of the scope, however that is left.
+class HealthChecker::Turn {
+ public:
+  Turn(Shared& shared, Watched& watched) : shared_(shared), watched_(watched) {
+    watched_.probing = true;
+  }
+  ~Turn() {
+    watched_.probing = false;
+    shared_.PassTurn();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Shared& shared_;
+  Watched& watched_;
+};
+
 HealthChecker::HealthChecker(net::Loop& loop, Registry& registry,
-                             const std::vector<PoolSettings>& pools, OnUnreachable on_unreachable)
+                             const std::vector<PoolSettings>& pools, OnUnreachable on_unreachable,
+                             MakeProbe make_probe)
     : loop_(loop),
       registry_(registry),
       pools_(pools),
       shared_(std::make_shared<Shared>(Shared{.loop = loop,
                                               .registry = registry,
-                                              .on_unreachable = std::move(on_unreachable),
-                                              .waiting = {}})),
+                                              .make_probe = std::move(make_probe),
+                                              .on_unreachable = std::move(on_unreachable)})),
       random_(std::random_device{}()) {}
 
 HealthChecker::~HealthChecker() { Stop(); }
@@ -92,11 +146,8 @@ void HealthChecker::Start() {
 void HealthChecker::Stop() {
   changes_.reset();
   shared_->on_unreachable = nullptr;
-  shared_->waiting.clear();
-  for (auto& [uid, watched] : watched_) {
-    watched->stopped = true;
-    watched->timer.cancel();
-  }
+  shared_->queue.clear();
+  for (auto& [uid, watched] : watched_) watched->Stop();
   watched_.clear();
 }
 
@@ -104,6 +155,7 @@ void HealthChecker::Recheck(std::string_view uid) {
   const auto found = watched_.find(uid);
   if (found == watched_.end()) return;
   Watched& watched = *found->second;
+  if (watched.queued) return;  // its probe is still to come
   watched.recheck = true;
   if (watched.probing) return;
   const TimePoint due = std::max(Clock::now(), watched.last_probe + kRecheckAfter);
@@ -117,7 +169,7 @@ void HealthChecker::Sync() {
     for (const auto& backend : snapshot->pools[pool]->backends) {
       present.insert(backend->uid());
       if (watched_.contains(backend->uid())) continue;
-      auto watched = std::make_shared<Watched>(loop_, backend, pools_[pool].health_check,
+      auto watched = std::make_shared<Watched>(loop_, backend, pools_[pool],
                                                static_cast<std::uint32_t>(random_()));
       watched_.emplace(backend->uid(), watched);
       net::Spawn(loop_, Watch(shared_, std::move(watched)), [](const std::exception_ptr& failure) {
@@ -127,36 +179,17 @@ void HealthChecker::Sync() {
   }
   std::erase_if(watched_, [&](const auto& entry) {
     if (present.contains(entry.first)) return false;
-    entry.second->stopped = true;
-    entry.second->timer.cancel();
+    entry.second->Stop();
     return true;
   });
 }
 
 Awaitable<> HealthChecker::Watch(std::shared_ptr<Shared> shared, std::shared_ptr<Watched> watched) {
-  Backend& backend = *watched->backend;
   while (!watched->stopped) {
     watched->recheck = false;
     // Before its name is resolved there is nothing to probe; the resolver asks for a recheck.
-    if (!backend.addresses()->empty()) {
-      if (shared->probing >= kMaxProbes) {
-        shared->waiting.push_back(watched);
-        watched->timer.expires_at(TimePoint::max());
-        co_await watched->timer.async_wait(net::kNoThrow);
-        if (watched->stopped) co_return;
-      }
-      ++shared->probing;
-      watched->probing = true;
-      watched->last_probe = Clock::now();
-      backend.ResetConnectFailed();
-      const ProbeResult result =
-          co_await Probe(shared->loop, backend, watched->settings, watched->probes++);
-      watched->probing = false;
-      --shared->probing;
-      shared->WakeNext();
-      if (watched->stopped) co_return;
-      Report(*shared, *watched, result);
-    }
+    if (!watched->backend->addresses()->empty()) co_await ProbeInTurn(*shared, watched);
+    if (watched->stopped) co_return;
     Duration wait = watched->NextWait();
     if (watched->recheck) wait = std::min<Duration>(wait, kRecheckAfter);
     watched->timer.expires_after(wait);
@@ -169,12 +202,33 @@ Awaitable<> HealthChecker::Watch(std::shared_ptr<Shared> shared, std::shared_ptr
   }
 }
 
+Awaitable<> HealthChecker::ProbeInTurn(Shared& shared, const std::shared_ptr<Watched>& watched) {
+  if (shared.turns < kMaxProbes) {
+    ++shared.turns;
+  } else {
+    watched->queued = true;
+    shared.queue.push_back(watched);
+    watched->timer.expires_at(TimePoint::max());
+    while (watched->queued && !watched->stopped) {
+      co_await watched->timer.async_wait(net::kNoThrow);
+    }
+    if (watched->queued) co_return;
+  }
+  const Turn turn(shared, *watched);
+  if (watched->stopped) co_return;  // after it was given its turn
+  watched->last_probe = Clock::now();
+  watched->backend->ResetConnectFailed();
+  const std::optional<ProbeResult> result = co_await watched->probe.Run(
+      shared.loop,
+      shared.make_probe(shared.loop, *watched->backend, watched->pool, watched->probes++));
+  if (result) Report(shared, *watched, *result);
+}
+
 void HealthChecker::Report(Shared& shared, Watched& watched, const ProbeResult& result) {
   const Backend& backend = *watched.backend;
   if (result.connect_failed && shared.on_unreachable) shared.on_unreachable(backend.uid());
   if (result.verdict == ProbeVerdict::kNone) {
-    log::Warn("a probe could not be made",
-              {{"pool", backend.pool()}, {"server", backend.id()}, {"reason", result.reason}});
+    shared.WarnOfNoVerdict(backend, result.reason);
     return;
   }
   const bool changed = watched.state.Observe(result.verdict == ProbeVerdict::kPassed);

@@ -5,6 +5,7 @@
 // let the loop run out (or destroy it after the loop).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -27,11 +28,15 @@ class HealthChecker {
  public:
   // `on_unreachable(uid)` is called when a probe found no connection.
   using OnUnreachable = std::function<void(const std::string& uid)>;
+  // Makes one probe; another than `Probe` is for tests.
+  using MakeProbe = std::function<net::Awaitable<ProbeResult>(
+      net::Loop& loop, const Backend& backend, const PoolSettings& pool, std::size_t start)>;
   HealthChecker(net::Loop& loop, Registry& registry, const std::vector<PoolSettings>& pools,
-                OnUnreachable on_unreachable);
+                OnUnreachable on_unreachable, MakeProbe make_probe = Probe);
   ~HealthChecker();
 
   void Start();
+  // Cuts the probes that are under way.
   void Stop();
 
   // Something says that its state may have changed: probe it now, not at the next interval, but at
@@ -41,9 +46,11 @@ class HealthChecker {
  private:
   struct Watched;
   struct Shared;
+  class Turn;
   void Sync();
   // One a backend, until it is removed: probe, report, wait.
   static net::Awaitable<> Watch(std::shared_ptr<Shared> shared, std::shared_ptr<Watched> watched);
+  static net::Awaitable<> ProbeInTurn(Shared& shared, const std::shared_ptr<Watched>& watched);
   static void Report(Shared& shared, Watched& watched, const ProbeResult& result);
 
   net::Loop& loop_;

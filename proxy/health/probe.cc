@@ -21,28 +21,35 @@ ProbeResult Failed(std::string_view reason) {
 }
 
 Awaitable<ProbeResult> AskHttp(net::Loop& loop, std::unique_ptr<net::Stream> stream,
-                               const Backend& backend, const HealthCheckSettings& settings,
+                               const Backend& backend, const PoolSettings& pool,
                                TimePoint deadline) {
   http1::Channel channel(loop, std::move(stream), Side::kUpstream);
-  const std::string request = "GET " + backend.url().prefix + settings.path +
+  const std::string request = "GET " + backend.url().prefix + pool.health_check.path +
                               " HTTP/1.1\r\nHost: " + backend.authority() +
                               "\r\nUser-Agent: remora-probe\r\nConnection: close\r\n\r\n";
   const auto sent = co_await channel.Write(request, {}, deadline - Clock::now());
   if (!sent) co_return Failed(sent.error().detail);
   message::ResponseHead head;
-  do {
+  for (std::uint32_t interim = 0;; ++interim) {
     const auto read = co_await channel.ReadHead(kProbeLimits, deadline, head);
     if (!read) co_return Failed(read.error().detail);
-  } while (head.is_interim());
-  const bool passed = StatusPasses(settings.probe, head.status);
+    if (!head.is_interim()) break;
+    if (interim == pool.limits.interim_responses) {
+      co_return Failed("more interim answers than interim_responses");
+    }
+    // A read that has no need to wait meets no deadline.
+    if (Clock::now() >= deadline) co_return Failed("the backend was too slow");
+  }
+  const bool passed = StatusPasses(pool.health_check.probe, head.status);
   co_return ProbeResult{.verdict = passed ? ProbeVerdict::kPassed : ProbeVerdict::kFailed,
                         .reason = "HTTP " + std::to_string(head.status)};
 }
 
 }  // namespace
 
-Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend,
-                             const HealthCheckSettings& settings, std::size_t start) {
+Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend, const PoolSettings& pool,
+                             std::size_t start) {
+  const HealthCheckSettings& settings = pool.health_check;
   if (settings.probe == ProbeKind::kNone) {
     co_return ProbeResult{.verdict = ProbeVerdict::kPassed, .reason = "no probe"};
   }
@@ -57,7 +64,7 @@ Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend,
   if (settings.probe == ProbeKind::kTcp) {
     co_return ProbeResult{.verdict = ProbeVerdict::kPassed, .reason = "connected"};
   }
-  co_return co_await AskHttp(loop, std::move(*stream), backend, settings, deadline);
+  co_return co_await AskHttp(loop, std::move(*stream), backend, pool, deadline);
 }
 
 bool StatusPasses(ProbeKind kind, unsigned status) {

@@ -26,10 +26,10 @@ struct ProbeResult {
   bool connect_failed = false;  // its name may have moved
 };
 
-// Ends within `settings.timeout` (its parts rounded up to 100 ms). `start`: which of several
-// addresses is tried first.
-net::Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend,
-                                  const HealthCheckSettings& settings, std::size_t start);
+// Ends within the pool's `health_check.timeout` (its parts rounded up to 100 ms). `start`: which of
+// several addresses is tried first.
+net::Awaitable<ProbeResult> Probe(net::Loop& loop, const Backend& backend, const PoolSettings& pool,
+                                  std::size_t start);
 
 // Does this status pass a probe of this kind? Pure.
 bool StatusPasses(ProbeKind kind, unsigned status);

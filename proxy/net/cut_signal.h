@@ -19,7 +19,8 @@ class CutSignal {
  public:
   void Cut() {
     cut_ = true;
-    signal_.emit(asio::cancellation_type::terminal);
+    // Boost 1.81 lets an exception out of the loop where it cancels what has not begun.
+    if (begun_) signal_.emit(asio::cancellation_type::terminal);
   }
   bool cut() const { return cut_; }
 
@@ -27,15 +28,25 @@ class CutSignal {
   template <class T>
   Awaitable<std::optional<T>> Run(Loop& loop, Awaitable<T> work) {
     // A coroutine of its own, so that it alone is cut.
-    auto [failure, result] = co_await asio::co_spawn(
-        loop.executor(), std::move(work), asio::bind_cancellation_slot(signal_.slot(), kNoThrow));
+    auto [failure, result] =
+        co_await asio::co_spawn(loop.executor(), Begin(std::move(work)),
+                                asio::bind_cancellation_slot(signal_.slot(), kNoThrow));
+    begun_ = false;
     if (cut_) co_return std::nullopt;
     if (failure) std::rethrow_exception(failure);
     co_return std::move(result);
   }
 
  private:
+  template <class T>
+  Awaitable<std::optional<T>> Begin(Awaitable<T> work) {
+    begun_ = true;
+    if (cut_) co_return std::nullopt;
+    co_return co_await std::move(work);
+  }
+
   asio::cancellation_signal signal_;
+  bool begun_ = false;
   bool cut_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <netdb.h>
 
 #include <deque>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -56,11 +57,24 @@ NameLookup::~NameLookup() {
 }
 
 void NameLookup::Start(std::string host, std::uint16_t port, Done done) {
-  absl::MutexLock lock(&shared_->mu);
-  shared_->queue.push_back({.host = std::move(host), .port = port, .done = std::move(done)});
-  if (shared_->threads == max_threads_) return;
-  ++shared_->threads;
-  std::thread(Work, shared_).detach();  // see the header: it can't be joined without waiting
+  std::string failure;
+  {
+    absl::MutexLock lock(&shared_->mu);
+    shared_->queue.push_back({.host = std::move(host), .port = port, .done = std::move(done)});
+    if (shared_->threads == max_threads_) return;
+    try {
+      std::thread(Work, shared_).detach();  // see the header: it can't be joined without waiting
+      ++shared_->threads;
+      return;
+    } catch (const std::system_error& error) {
+      // At the limit of processes. Where another thread works, it comes to this job too.
+      if (shared_->threads != 0) return;
+      failure = "no thread for it: " + error.code().message();
+    }
+    done = std::move(shared_->queue.back().done);
+    shared_->queue.pop_back();
+  }
+  done(std::unexpected(failure));
 }
 
 // Ends when nothing is left to do: names are asked for every 30 s, threads would be idle meanwhile.

@@ -1,9 +1,10 @@
 // Name look-ups (hosts file and DNS, as the C library does them) on threads of their own, as they
 // block for as long as a name server is silent.
 //
-// Threads: any; `done` runs on the look-up's thread and should only Post. Lifetime: look-ups that
-// are queued are dropped when this is destroyed; one that is under way can't be interrupted and is
-// not waited for: its thread goes on alone, owning what it touches, and `done` is not called.
+// Threads: any; `done` runs on the look-up's thread (within Start, with an error, where no thread
+// can be had) and should only Post. Lifetime: look-ups that are queued are dropped when this is
+// destroyed; one that is under way can't be interrupted and is not waited for: its thread goes on
+// alone, owning what it touches, and `done` is not called.
 #pragma once
 
 #include <cstdint>

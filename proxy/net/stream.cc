@@ -26,7 +26,7 @@ void SetNoDelay(Socket& socket) {
 bool IsLocalShortage(const error_code& error) {
   if (error.category() != boost::system::system_category()) return false;
   return error.value() == EMFILE || error.value() == ENFILE || error.value() == ENOBUFS ||
-         error.value() == ENOMEM || error.value() == EADDRNOTAVAIL;
+         error.value() == ENOMEM;
 }
 
 std::size_t GatherBuffers::size() const {

@@ -57,7 +57,8 @@ class GatherBuffers {
   std::size_t count_ = 0;
 };
 
-// The process, not the peer, is short of something: descriptors, memory, ports.
+// The process, not the peer, is short of something: descriptors, memory. Not EADDRNOTAVAIL: there
+// is no port left for this one destination, or this host has no address of its family.
 bool IsLocalShortage(const error_code& error);
 
 class Stream {

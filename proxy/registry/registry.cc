@@ -185,12 +185,15 @@ absl::StatusOr<RemoveResult> Registry::Remove(
       live_.erase(found);
       key_of_uid_.erase(record.view.uid);
       result.server = StartDrain(std::move(record), drain_timeout.value_or(kDefaultDrain));
-    } else if (const Record* last = ShortenDrains(pool, id, drain_timeout)) {
-      result = {.server = Copy(*last), .was_draining = true};
+      Publish();
     } else {
-      return NotFound(pool, id);
+      // What is published stays as it is. Observers are told of deadlines that came nearer.
+      const bool shortened = drain_timeout && ShortenDrains(pool, id, *drain_timeout);
+      const Record* last = LastDraining(pool, id);
+      if (last == nullptr) return NotFound(pool, id);
+      result = {.server = Copy(*last), .was_draining = true};
+      if (!shortened) return result;
     }
-    Publish();
   }
   Notify();
   return result;
@@ -209,17 +212,25 @@ ServerView Registry::StartDrain(Record record, std::chrono::milliseconds drain_t
   return view;
 }
 
-const Registry::Record* Registry::ShortenDrains(
-    std::string_view pool, std::string_view id,
-    std::optional<std::chrono::milliseconds> drain_timeout) {
-  const Record* last = nullptr;
+bool Registry::ShortenDrains(std::string_view pool, std::string_view id,
+                             std::chrono::milliseconds drain_timeout) {
+  bool shortened = false;
   for (auto& [uid, record] : draining_) {
     if (record.view.pool != pool || record.view.id != id) continue;
-    if (last == nullptr || record.view.created > last->view.created) last = &record;
-    if (!drain_timeout || Clock::now() + *drain_timeout >= record.drain_deadline) continue;
-    record.drain_deadline = Clock::now() + *drain_timeout;
-    record.view.drain_deadline = WallClock::now() + *drain_timeout;
+    if (Clock::now() + drain_timeout >= record.drain_deadline) continue;
+    record.drain_deadline = Clock::now() + drain_timeout;
+    record.view.drain_deadline = WallClock::now() + drain_timeout;
     record.view.revision = ++revision_;
+    shortened = true;
+  }
+  return shortened;
+}
+
+const Registry::Record* Registry::LastDraining(std::string_view pool, std::string_view id) const {
+  const Record* last = nullptr;
+  for (const auto& [uid, record] : draining_) {
+    if (record.view.pool != pool || record.view.id != id) continue;
+    if (last == nullptr || record.view.created > last->view.created) last = &record;
   }
   return last;
 }
@@ -232,9 +243,7 @@ absl::StatusOr<ServerView> Registry::Get(std::string_view pool_name, std::string
   if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
     return Copy(found->second);
   }
-  for (const auto& [uid, record] : draining_) {
-    if (record.view.pool == pool && record.view.id == id) return Copy(record);
-  }
+  if (const Record* last = LastDraining(pool, id)) return Copy(*last);
   return NotFound(pool, id);
 }
 
@@ -313,7 +322,7 @@ void Registry::ReportHealth(std::string_view uid, const HealthReport& report) {
     const auto key = key_of_uid_.find(std::string(uid));
     if (key == key_of_uid_.end()) return;
     ServerView& view = live_.at(key->second).view;
-    view.last_probe = report.last_probe;
+    if (report.last_probe) view.last_probe = report.last_probe;
     view.consecutive_failures = report.consecutive_failures;
     view.reason = report.reason;
     if (view.state == report.state) return;

@@ -64,11 +64,11 @@ struct PoolTotals {
   std::uint64_t active_requests = 0;
 };
 
-// What the health checker found out about a backend.
+// What the health checker, or the resolver, found out about a backend.
 struct HealthReport {
   ServerState state = ServerState::kWarming;  // kWarming, kActive or kUnhealthy
   std::string reason;
-  WallTime last_probe;
+  std::optional<WallTime> last_probe;  // nullopt: not the outcome of a probe
   std::uint32_t consecutive_failures = 0;
 };
 
@@ -170,10 +170,13 @@ class Registry {
                     std::string_view owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ServerView StartDrain(Record record, std::chrono::milliseconds drain_timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Returns the one of those that drain that was added last; nullptr where none does.
-  const Record* ShortenDrains(std::string_view pool, std::string_view id,
-                              std::optional<std::chrono::milliseconds> drain_timeout)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // False where no deadline came nearer.
+  bool ShortenDrains(std::string_view pool, std::string_view id,
+                     std::chrono::milliseconds drain_timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whom an id means that takes no traffic: the draining one that was added last; nullptr where
+  // none drains.
+  const Record* LastDraining(std::string_view pool, std::string_view id) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
 

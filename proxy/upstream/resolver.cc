@@ -1,6 +1,7 @@
 #include "proxy/upstream/resolver.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -106,7 +107,7 @@ void Resolver::OnResult(const std::string& uid, const net::NameLookup::Result& r
     if (backend.addresses()->empty()) {
       registry_.ReportHealth(uid, {.state = ServerState::kWarming,
                                    .reason = "name look-up: " + reason,
-                                   .last_probe = WallClock::now(),
+                                   .last_probe = std::nullopt,
                                    .consecutive_failures = 0});
     }
   }

@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -17,8 +20,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Eventually;
 using testing::FakeBackend;
+using testing::kPatience;
 using testing::Message;
 using testing::Peer;
+using testing::ReadEnd;
 using testing::RunningProxy;
 using ::testing::StartsWith;
 using testing::TestSettings;
@@ -145,6 +150,104 @@ TEST(HealthTest, AProbeThatIsNotAnsweredInTimeFails) {
   RunningProxy proxy(settings);
   proxy.Add("s1", backend.url(), {});
   EXPECT_TRUE(proxy.WaitForState("s1", ServerState::kUnhealthy));
+}
+
+std::string InterimAnswers(int count) {
+  std::string answers;
+  for (int i = 0; i < count; ++i) answers += "HTTP/1.1 103 Early Hints\r\n\r\n";
+  return answers;
+}
+
+// Sends interim answers, faster than they are read, until the connection is closed.
+FakeBackend::Script EndlessInterim() {
+  return [](Peer& peer, FakeBackend& self) {
+    self.Record(peer.ReadRequest());
+    const std::string many = InterimAnswers(10'000);
+    while (peer.Send(many)) {
+    }
+  };
+}
+
+// Bug: such a probe never ended, nor did the process then.
+TEST(HealthTest, AProbeThatGetsMoreInterimAnswersThanTheLimitFails) {
+  FakeBackend backend(EndlessInterim());
+  RunningProxy proxy(ProbingSettings(ProbeKind::kAuto));
+  proxy.Add("s1", backend.url(), {});
+  EXPECT_TRUE(proxy.WaitForState("s1", ServerState::kUnhealthy));
+  EXPECT_EQ(proxy.registry().Get("default", "s1")->reason,
+            "probe: more interim answers than interim_responses");
+}
+
+TEST(HealthTest, AProbePassesBehindAsManyInterimAnswersAsTheLimitAllows) {
+  ProxySettings settings = ProbingSettings(ProbeKind::kHttp);
+  settings.pools[0].limits.interim_responses = 3;
+  FakeBackend backend(FakeBackend::Serve([](const Message&) {
+    return InterimAnswers(3) + FakeBackend::Ok("", "Connection: close\r\n");
+  }));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  EXPECT_EQ(proxy.registry().Get("default", "s1")->reason, "probe: HTTP 200");
+}
+
+TEST(HealthTest, InterimAnswersDoNotPutOffTheDeadlineOfAProbe) {
+  FakeBackend backend(EndlessInterim());
+  ProxySettings settings = ProbingSettings(ProbeKind::kAuto);
+  settings.pools[0].limits.interim_responses = std::numeric_limits<std::uint32_t>::max();
+  settings.pools[0].health_check.timeout = milliseconds(100);
+  RunningProxy proxy(settings);
+  proxy.Add("s1", backend.url(), {});
+  EXPECT_TRUE(proxy.WaitForState("s1", ServerState::kUnhealthy));
+  EXPECT_EQ(proxy.registry().Get("default", "s1")->reason, "probe: the backend was too slow");
+}
+
+// Takes probes and answers none; tells how their connections end.
+class SilentBackend {
+ public:
+  const FakeBackend& backend() const { return backend_; }
+  bool ProbeWasClosed() {
+    return Eventually([this] { return end_ != ReadEnd::kBytes; }) && end_ == ReadEnd::kEnd;
+  }
+
+ private:
+  std::atomic<ReadEnd> end_ = ReadEnd::kBytes;
+  FakeBackend backend_{[this](Peer& peer, FakeBackend& self) {
+    self.Record(peer.ReadRequest());
+    end_ = peer.ReadToEnd();
+  }};
+};
+
+TEST(HealthTest, ARemovalCutsTheProbeThatIsUnderWay) {
+  SilentBackend silent;
+  ProxySettings settings = ProbingSettings(ProbeKind::kHttp);
+  settings.pools[0].health_check.timeout = 4 * kPatience;
+  RunningProxy proxy(settings);
+  proxy.Add("s1", silent.backend().url(), {});
+  ASSERT_TRUE(silent.backend().WaitForRequests(1));
+  proxy.Remove("s1", seconds(30));
+  EXPECT_TRUE(silent.ProbeWasClosed());
+}
+
+// Bug: the process ended only when the probe did.
+TEST(HealthTest, TheEndCutsTheProbeThatIsUnderWay) {
+  SilentBackend silent;
+  ProxySettings settings = ProbingSettings(ProbeKind::kHttp);
+  settings.pools[0].health_check.timeout = 4 * kPatience;
+  auto proxy = std::make_unique<RunningProxy>(settings);
+  proxy->Add("s1", silent.backend().url(), {});
+  ASSERT_TRUE(silent.backend().WaitForRequests(1));
+  proxy.reset();  // waits for the control loop, which ends when nothing is left in it
+  EXPECT_TRUE(silent.ProbeWasClosed());
+}
+
+// Bug: it was shown as one, by the time of the last probe.
+TEST(HealthTest, AFailedNameLookUpIsNoProbe) {
+  RunningProxy proxy(ProbingSettings(ProbeKind::kHttp));
+  // A label has at most 63 bytes: no name server is asked for this one.
+  proxy.Add("s1", "http://" + std::string(64, 'x') + ".test:80", {});
+  const auto view = [&] { return *proxy.registry().Get("default", "s1"); };
+  ASSERT_TRUE(Eventually([&] { return view().reason.starts_with("name look-up: "); }));
+  EXPECT_EQ(view().state, ServerState::kWarming);
+  EXPECT_FALSE(view().last_probe.has_value());
 }
 
 TEST(HealthTest, ARemovedServerIsNotProbedAnyMore) {

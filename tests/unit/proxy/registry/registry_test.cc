@@ -286,6 +286,22 @@ TEST_F(RegistryTest, EachChangeOfStateMovesGenerationAndRevisionAndAMereProbeMov
   EXPECT_TRUE(registry_.Get("", "a")->last_probe.has_value());
 }
 
+TEST_F(RegistryTest, AReportThatIsNoProbeKeepsTheTimeOfTheLastOne) {
+  const ServerView a = AddOk("a");
+  const HealthReport no_probe = {.state = ServerState::kWarming,
+                                 .reason = "name look-up: a test says so",
+                                 .last_probe = std::nullopt,
+                                 .consecutive_failures = 0};
+  registry_.ReportHealth(a.uid, no_probe);
+  EXPECT_FALSE(registry_.Get("", "a")->last_probe.has_value());
+  EXPECT_EQ(registry_.Get("", "a")->reason, no_probe.reason);
+  MakeHealthy(a);
+  const auto probed = registry_.Get("", "a")->last_probe;
+  ASSERT_TRUE(probed.has_value());
+  registry_.ReportHealth(a.uid, no_probe);
+  EXPECT_EQ(registry_.Get("", "a")->last_probe, probed);
+}
+
 TEST_F(RegistryTest, ASnapshotInHandDoesNotChange) {
   MakeHealthy(AddOk("a"));
   const auto snapshot = registry_.snapshot();
@@ -412,6 +428,34 @@ TEST_F(RegistryTest, ASecondRemovalActsOnEveryDrainingServerOfTheId) {
   for (const Registry::Draining& one : registry_.DrainingBackends()) {
     EXPECT_LE(one.deadline, Clock::now());
   }
+}
+
+TEST_F(RegistryTest, GetMeansTheDrainingServerOfTheIdThatWasAddedLast) {
+  std::vector<ActiveRequest> requests;
+  for (int i = 0; i < 10; ++i) {
+    const ServerView one = AddOk("a");
+    MakeHealthy(one);
+    requests.push_back(StartRequest("a"));
+    ASSERT_TRUE(registry_.Remove("", "a", seconds(30)).ok());
+    EXPECT_EQ(registry_.Get("", "a")->uid, one.uid);
+    EXPECT_EQ(registry_.Remove("", "a", std::nullopt)->server.uid, one.uid);
+  }
+}
+
+TEST_F(RegistryTest, ASecondRemovalPublishesNothingAndTellsOnlyOfADeadlineThatMoved) {
+  MakeHealthy(AddOk("a"));
+  ActiveRequest request = StartRequest("a");
+  ASSERT_TRUE(registry_.Remove("", "a", seconds(30)).ok());
+  const std::uint64_t generation = registry_.generation();
+  int told = 0;
+  const std::uint64_t subscription = registry_.Subscribe([&told] { ++told; });
+  ASSERT_TRUE(registry_.Remove("", "a", std::nullopt).ok());
+  ASSERT_TRUE(registry_.Remove("", "a", seconds(60)).ok());
+  EXPECT_EQ(told, 0);
+  ASSERT_TRUE(registry_.Remove("", "a", seconds(1)).ok());
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(registry_.generation(), generation);
+  registry_.Unsubscribe(subscription);
 }
 
 TEST_F(RegistryTest, AnUnsetDrainTimeoutIsTheDefaultAtFirstAndNoChangeAfterwards) {
