@@ -264,6 +264,10 @@ HeadScanner::Outcome HeadScanner::Scan(std::string_view bytes, const HeadLimits&
       start_ = end;
       continue;
     }
+    if (lines_ != 0 && !line.contains(':')) {
+      // Said now: the rest of the head may never come.
+      return Fail(ErrorKind::kBadRequest, "a line without a colon");
+    }
     ++lines_;
     if (lines_ - 1 > limits.head_fields) {
       return Fail(ErrorKind::kHeadersTooLarge, "more fields than head_fields", Limit::kHeadFields);

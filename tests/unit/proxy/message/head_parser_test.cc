@@ -227,6 +227,11 @@ TEST(HeadParserTest, TwoEmptyLinesBeforeTheRequestAreRefused) {
   EXPECT_EQ(ParseWhole("\r\n\r\n" + std::string(kPlain), {}).error, ErrorKind::kBadRequest);
 }
 
+TEST(HeadParserTest, ALineThatIsNoFieldIsRefusedBeforeTheHeadHasEnded) {
+  EXPECT_EQ(ParseWhole("GET / HTTP/1.1\r\nHost: h\r\nnonsense\r\n", {}).error,
+            ErrorKind::kBadRequest);
+}
+
 TEST(HeadParserTest, ARequestLineLongerThanTheLimitIs414) {
   const HeadLimits limits{.head_bytes = 64, .head_fields = 10};
   EXPECT_EQ(ParseWhole("GET /" + std::string(80, 'a') + " HTTP/1.1\r\n\r\n", limits).error,
