@@ -134,10 +134,10 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
 void Worker::Admit(Listening& listening, net::Socket socket) {
   ++open_;
   budget_.open.fetch_add(1, std::memory_order_relaxed);
-  Serve(listening, std::make_unique<net::Stream>(loop_, std::move(socket)));
+  Serve(listening, {.stream = std::make_unique<net::Stream>(loop_, std::move(socket))});
 }
 
-void Worker::Serve(Listening& listening, std::unique_ptr<net::Stream> stream) {
+void Worker::Serve(Listening& listening, IdleConnection connection) {
   const SessionContext context{.loop = &loop_,
                                .connections = &connections_,
                                .forwarder = listening.forwarder,
@@ -147,23 +147,22 @@ void Worker::Serve(Listening& listening, std::unique_ptr<net::Stream> stream) {
                                .request_ids = &request_ids_,
                                .limit_hits = &hits_,
                                .via_name = settings_.via_name};
-  net::Spawn(
-      loop_, ServeHttp1(context, std::move(stream)),
-      [this, &listening](const std::exception_ptr& failure, std::unique_ptr<net::Stream> parked) {
-        if (failure) log::Error("a connection ended by an exception");
-        OnServed(listening, std::move(parked));
-      });
+  net::Spawn(loop_, ServeHttp1(context, std::move(connection)),
+             [this, &listening](const std::exception_ptr& failure, IdleConnection idle) {
+               if (failure) log::Error("a connection ended by an exception");
+               OnServed(listening, std::move(idle));
+             });
 }
 
-void Worker::OnServed(Listening& listening, std::unique_ptr<net::Stream> parked) {
-  if (parked == nullptr || connections_.closing()) {
+void Worker::OnServed(Listening& listening, IdleConnection idle) {
+  if (idle.stream == nullptr || connections_.closing()) {
     OnConnectionGone();
     return;
   }
   connections_.Park(
-      std::move(parked), ParkedTimeout(*listening.settings),
-      [this, &listening](std::unique_ptr<net::Stream> stream) {
-        Serve(listening, std::move(stream));
+      std::move(idle.stream), ParkedTimeout(*listening.settings),
+      [this, &listening, requests = idle.requests](std::unique_ptr<net::Stream> stream) {
+        Serve(listening, {.stream = std::move(stream), .requests = requests});
       },
       [this] { OnConnectionGone(); });
 }

@@ -19,6 +19,7 @@
 #include "proxy/base/request_id.h"
 #include "proxy/base/settings.h"
 #include "proxy/downstream/connection_set.h"
+#include "proxy/downstream/http1_session.h"
 #include "proxy/forward/forwarder.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop.h"
@@ -67,8 +68,8 @@ class Worker {
   const BackendSet& CurrentSet(std::size_t pool);
   net::Awaitable<> AcceptLoop(Listening& listening);
   void Admit(Listening& listening, net::Socket socket);
-  void Serve(Listening& listening, std::unique_ptr<net::Stream> stream);
-  void OnServed(Listening& listening, std::unique_ptr<net::Stream> parked);
+  void Serve(Listening& listening, IdleConnection connection);
+  void OnServed(Listening& listening, IdleConnection idle);
   void OnConnectionGone();
   void ReportIfIdle();
 

@@ -32,24 +32,28 @@ constexpr std::chrono::milliseconds kFirstRequestGrace{500};
 
 class Http1Session {
  public:
-  Http1Session(const SessionContext& context, std::unique_ptr<net::Stream> stream)
-      : context_(context), channel_(*context.loop, std::move(stream), Side::kDownstream) {
+  Http1Session(const SessionContext& context, IdleConnection connection)
+      : context_(context),
+        channel_(*context.loop, std::move(connection.stream), Side::kDownstream),
+        requests_(connection.requests) {
     member_.stream = &channel_.stream();
     context_.connections->Add(member_);
     client_ip_ = channel_.stream().PeerAddress().Ip();
   }
 
-  Awaitable<std::unique_ptr<net::Stream>> Run() {
+  Awaitable<IdleConnection> Run() {
     for (;;) {
       const net::error_code waited = co_await WaitForRequest();
-      if (waited == net::asio::error::timed_out && MayPark()) co_return channel_.TakeStream();
+      if (waited == net::asio::error::timed_out && MayPark()) {
+        co_return IdleConnection{.stream = channel_.TakeStream(), .requests = requests_};
+      }
       if (waited == net::asio::error::timed_out) {
         context_.limit_hits->Add(Limit::kKeepAliveTime);
       }
-      if (waited) co_return nullptr;
+      if (waited) co_return IdleConnection();
       ++requests_;
       const bool more = co_await ServeOne();
-      if (!more) co_return nullptr;
+      if (!more) co_return IdleConnection();
       channel_.FinishMessage();
     }
   }
@@ -198,14 +202,13 @@ class Http1Session {
   http1::Channel channel_;
   ConnectionSet::Member member_;
   std::string client_ip_;
-  std::uint64_t requests_ = 0;  // begun
+  std::uint64_t requests_;  // begun
 };
 
 }  // namespace
 
-Awaitable<std::unique_ptr<net::Stream>> ServeHttp1(SessionContext context,
-                                                   std::unique_ptr<net::Stream> stream) {
-  Http1Session session(context, std::move(stream));
+Awaitable<IdleConnection> ServeHttp1(SessionContext context, IdleConnection connection) {
+  Http1Session session(context, std::move(connection));
   co_return co_await session.Run();
 }
 

@@ -31,10 +31,15 @@ struct SessionContext {
   std::string_view via_name;
 };
 
-// Serves until the connection ends (null is returned) or has been idle for a second: then the
-// stream comes back, to be parked without a coroutine.
-net::Awaitable<std::unique_ptr<net::Stream>> ServeHttp1(SessionContext context,
-                                                        std::unique_ptr<net::Stream> stream);
+// A connection between two sessions.
+struct IdleConnection {
+  std::unique_ptr<net::Stream> stream;
+  std::uint64_t requests = 0;  // that it has had so far
+};
+
+// Serves until the connection ends (without a stream it returns) or has been idle for a second:
+// then it comes back, to be parked without a coroutine.
+net::Awaitable<IdleConnection> ServeHttp1(SessionContext context, IdleConnection connection);
 
 // How long a connection that ServeHttp1 gave back may go on being idle.
 Duration ParkedTimeout(const ListenerSettings& listener);

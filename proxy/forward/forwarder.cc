@@ -151,7 +151,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   // Who waits for a client that does not read would not notice the end of the connection.
   connection->OnCut([&exchange, &progress] {
     progress.cut = true;
-    if (progress.answering) exchange.Abort();
+    if (progress.answering || progress.hinting) exchange.Abort();
   });
   auto result = co_await Run(exchange, **connection, backend, progress);
   if (!result && progress.cut) co_return upstream::CutError();
@@ -209,7 +209,8 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
   }
   co_await upload.done.Wait();
   if (failure) std::rethrow_exception(failure);
-  if (!result && !progress.answering && upload_error && upload_error->side == Side::kDownstream) {
+  if (upload_error && result) hits_.Add(upload_error->limit);
+  if (upload_error && !result && upload_error->side == Side::kDownstream) {
     result = std::unexpected(*upload_error);
   }
   co_return result;
@@ -218,7 +219,7 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
 Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Connection& connection,
                                                Upload* upload, Progress& progress) {
   ResponseHead head;
-  auto result = co_await ReadFinalHead(exchange, connection, upload, head);
+  auto result = co_await ReadFinalHead(exchange, connection, upload, progress, head);
   if (!result) co_return result;
   if (head.status == 101) {
     progress.answering = true;
@@ -246,7 +247,7 @@ Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Con
 // request has been sent.
 Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
                                                  upstream::Connection& connection, Upload* upload,
-                                                 ResponseHead& head) {
+                                                 Progress& progress, ResponseHead& head) {
   TimePoint deadline = Clock::now() + settings_.timeouts.response_head;
   std::uint32_t interim = 0;
   for (;;) {
@@ -264,8 +265,10 @@ Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
       co_return FailAt(Limit::kInterimResponses, ErrorKind::kUpstreamBadResponse, Side::kUpstream,
                        "more interim answers than interim_responses", Sent::kAnswered);
     }
-    if (upload != nullptr) upload->invited = true;
+    if (upload != nullptr && head.status == 100) upload->invited = true;
+    progress.hinting = true;
     result = co_await exchange.SendInterim(head);
+    progress.hinting = false;
     if (!result) co_return result;
   }
 }
@@ -319,13 +322,16 @@ Awaitable<Result<void>> Forwarder::RunTunnel(Exchange& exchange, upstream::Conne
   } catch (...) {
     failure = std::current_exception();
   }
+  // The way that failed first has the reason; the other one only met its end.
+  std::optional<ProxyError> first = upload.error;
   if (!result || failure) {
     exchange.StopReading();
     connection.Close();
   }
   co_await upload.done.Wait();
   if (failure) std::rethrow_exception(failure);
-  if (result && upload.error) result = std::unexpected(*upload.error);
+  if (result) first = upload.error;
+  if (first) result = std::unexpected(*first);
   co_return result;
 }
 

@@ -47,6 +47,7 @@ class Forwarder {
     std::optional<ProxyError> last_error;
     bool replayable = true;
     bool answering = false;  // the final head is on its way to the client
+    bool hinting = false;    // an interim head is on its way to the client
     bool cut = false;
     bool reused = false;
   };
@@ -60,7 +61,8 @@ class Forwarder {
   net::Awaitable<Result<void>> RelayAnswer(Exchange& exchange, upstream::Connection& connection,
                                            Upload* upload, Progress& progress);
   net::Awaitable<Result<void>> ReadFinalHead(Exchange& exchange, upstream::Connection& connection,
-                                             Upload* upload, message::ResponseHead& head);
+                                             Upload* upload, Progress& progress,
+                                             message::ResponseHead& head);
   net::Awaitable<Result<void>> RunTunnel(Exchange& exchange, upstream::Connection& connection);
   net::Awaitable<> RelayUpload(Exchange& exchange, upstream::Connection& connection,
                                Upload& upload);

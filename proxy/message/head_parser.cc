@@ -152,15 +152,13 @@ void SetMethod(RequestHead& head, std::string_view method) { head.method = metho
 void SetMethod(ResponseHead&, std::string_view) {}
 
 template <bool kIsRequest, class Head>
-Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const HeadLimits& limits,
-                             Head& head) {
+Result<ParsedSize> ParseBytes(HeadScanner& scanner, std::string_view bytes,
+                              const HeadLimits& limits, Head& head) {
   const Side side = kIsRequest ? Side::kDownstream : Side::kUpstream;
   switch (scanner.Scan(bytes, limits)) {
     case HeadScanner::Outcome::kNeedMore:
       return std::nullopt;
     case HeadScanner::Outcome::kFailed:
-      // The refusal of a HEAD has no body either.
-      if (kIsRequest && bytes.substr(scanner.start()).starts_with("HEAD ")) SetMethod(head, "HEAD");
       return FailAt(scanner.limit(), scanner.error(), side, scanner.detail());
     case HeadScanner::Outcome::kComplete:
       break;
@@ -189,6 +187,19 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
     return Fail(ErrorKind::kBadRequest, side, "bad Transfer-Encoding");
   }
   return Fail(ErrorKind::kBadRequest, side, "bad start line or field");
+}
+
+template <bool kIsRequest, class Head>
+Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const HeadLimits& limits,
+                             Head& head) {
+  auto parsed = ParseBytes<kIsRequest>(scanner, bytes, limits, head);
+  // The refusal of a HEAD has no body either, whatever it is refused for, and be it that the rest
+  // of its head never comes.
+  const bool accepted = parsed && *parsed;
+  if (kIsRequest && !accepted && bytes.substr(scanner.start()).starts_with("HEAD ")) {
+    SetMethod(head, "HEAD");
+  }
+  return parsed;
 }
 
 }  // namespace

@@ -94,16 +94,15 @@ bool ParseLength(std::string_view text, std::uint64_t& length) {
 // A Transfer-Encoding that is not just `chunked`: 501 if the body could be found by who knows the
 // coding, 400 if nobody could (RFC 9112 sections 6.1 and 6.3).
 std::unexpected<ProxyError> RefuseCoding(std::string_view value) {
-  bool findable = false;
-  while (!findable || !value.empty()) {
+  bool findable = true;
+  for (bool last = false; findable && !last;) {
     const std::size_t comma = std::min(value.find(','), value.size());
     std::string_view coding = value.substr(0, comma);
     while (!coding.empty() && IsBlank(coding.front())) coding.remove_prefix(1);
     while (!coding.empty() && IsBlank(coding.back())) coding.remove_suffix(1);
-    const bool last = comma == value.size();
+    last = comma == value.size();
     findable = !coding.empty() && EqualsIgnoreCase(coding, "chunked") == last;
-    if (!findable || last) break;
-    value.remove_prefix(comma + 1);
+    if (!last) value.remove_prefix(comma + 1);
   }
   if (!findable) return Bad("Transfer-Encoding does not end in one chunked");
   return Fail(ErrorKind::kUnknownTransferCoding, Side::kDownstream,
@@ -186,7 +185,7 @@ Result<void> ApplyExpect(RequestHead& head, Field& field) {
     return Fail(ErrorKind::kExpectationFailed, Side::kDownstream,
                 "the only expectation is 100-continue");
   }
-  head.expects_continue = true;
+  head.expects_continue = !field.drop;  // not where Connection takes it away
   return {};
 }
 
@@ -327,7 +326,7 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
   if (auto result = FrameResponse(request, common, head); !result) return result;
   bool upgraded = false;
   for (Field& field : head.fields) {
-    if (field.id == FieldId::kDate) head.has_date = true;
+    if (field.id == FieldId::kDate && !field.drop) head.has_date = true;
     if (field.id == FieldId::kXRequestId) field.drop = true;  // ours is echoed
     if (head.status == 101 && field.id == FieldId::kUpgrade) {
       if (!EqualsIgnoreCase(field.value, "websocket")) {
@@ -341,14 +340,14 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
 }
 
 bool TrailerMayPass(const Field& field) {
-  if (field.id != FieldId::kOther) return false;
+  // Where names with an underscore are not wanted in a head, they are not in a trailer.
+  if (field.id != FieldId::kOther || field.name.contains('_')) return false;
   // Facts about the content that are known only at its end, and gRPC's status.
   constexpr std::string_view kAllowed[] = {
-      "content-digest", "content-md5",   "digest",         "etag",
-      "grpc-message",   "grpc-status",   "last-modified",  "grpc-status-details-bin",
-      "repr-digest",    "server-timing", "trace-proto-bin"};
-  constexpr std::string_view kAllowedPrefixes[] = {"x-checksum", "x-amz-checksum-", "x-content-",
-                                                   "x-trailer-"};
+      "content-digest", "content-md5",   "digest",          "etag",
+      "grpc-message",   "grpc-status",   "last-modified",   "grpc-status-details-bin",
+      "repr-digest",    "server-timing", "trace-proto-bin", "x-checksum"};
+  constexpr std::string_view kAllowedPrefixes[] = {"x-amz-checksum-", "x-checksum-", "x-trailer-"};
   if (std::ranges::any_of(
           kAllowed, [&](std::string_view name) { return EqualsIgnoreCase(name, field.name); })) {
     return true;

@@ -66,7 +66,7 @@ BAD_REQUESTS = {
     "empty field name": (b"GET / HTTP/1.1\r\nHost: a\r\n: y\r\n\r\n", 400, "bad_request"),
     "no colon": (b"GET / HTTP/1.1\r\nHost: a\r\nXy\r\n\r\n", 400, "bad_request"),
     "two blanks in the request line": (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad_request"),
-    "lower-case version": (b"GET / http/1.1\r\nHost: a\r\n\r\n", 505, "version_not_supported"),
+    "lower-case version": (b"GET / http/1.1\r\nHost: a\r\n\r\n", 400, "bad_request"),
     "HTTP/0.9": (b"GET /\r\n\r\n", 400, "bad_request"),
     "HTTP/2 in the request line": (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
                                    505, "version_not_supported"),

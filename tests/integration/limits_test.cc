@@ -14,6 +14,7 @@ namespace remora::proxy {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::Eventually;
 using testing::FakeBackend;
 using testing::FullListener;
 using testing::Message;
@@ -194,14 +195,78 @@ TEST(LimitsTest, TheLastRequestThatAConnectionMayServeSaysSo) {
   EXPECT_EQ(Hits(proxy, Limit::kConnectionRequests), 1u);
 }
 
+// Bug: a connection that had been parked began to count anew.
+TEST(LimitsTest, RequestsOfAConnectionAreCountedAcrossItsPauses) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.connection_requests = 2;
+  FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send(kGet);
+  EXPECT_EQ(client.ReadResponse().Field("Connection"), std::nullopt);
+  EXPECT_EQ(client.ReadMore(milliseconds(1300)), ReadEnd::kTimeout);  // parked by now
+  client.Send(kGet);
+  EXPECT_EQ(client.ReadResponse().Field("Connection"), "close");
+  EXPECT_EQ(Hits(proxy, Limit::kConnectionRequests), 1u);
+}
+
+// Bug: what an upload met while the answer was under way was told as a failure of the backend.
+TEST(LimitsTest, ALimitThatAnUploadMeetsDuringItsAnswerIsCounted) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].limits.chunk_extension_bytes = 10;
+  FakeBackend backend([](Peer& peer, FakeBackend& self) {
+    self.Record(peer.ReadRequestHead());
+    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    peer.ReadToEnd();
+  });
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send(PostHead("Transfer-Encoding: chunked\r\n"));
+  EXPECT_EQ(client.ReadResponseHead().status(), 200u);
+  client.Send("1;" + std::string(20, 'a') + "\r\n");
+  EXPECT_NE(client.ReadToEnd(), ReadEnd::kTimeout);
+  EXPECT_EQ(Hits(proxy, Limit::kChunkExtensions), 1u);
+}
+
+// Bug: it was counted only where the backend had spoken last.
+TEST(LimitsTest, ASilentTunnelIsCountedWhoeverSpokeLast) {
+  ProxySettings settings = TestSettings();
+  settings.pools[0].timeouts.tunnel = milliseconds(300);
+  FakeBackend backend([](Peer& peer, FakeBackend& self) {
+    self.Record(peer.ReadRequestHead());
+    peer.Send(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    peer.ReadToEnd();
+  });
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  for (const bool client_speaks : {false, true}) {
+    const std::uint64_t before = Hits(proxy, Limit::kTunnelTime);
+    Peer client = proxy.Connect();
+    client.Send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    EXPECT_EQ(client.ReadResponseHead().status(), 101u);
+    if (client_speaks) {
+      EXPECT_EQ(client.ReadMore(milliseconds(150)), ReadEnd::kTimeout);
+      client.Send("x");
+    }
+    EXPECT_NE(client.ReadToEnd(), ReadEnd::kTimeout);
+    EXPECT_TRUE(Eventually([&] { return Hits(proxy, Limit::kTunnelTime) == before + 1; }));
+  }
+}
+
 TEST(LimitsTest, TheRefusalOfAHeadRequestHasNoBody) {
   ProxySettings settings = TestSettings();
   settings.pools[0].limits.head_fields = 3;
+  settings.listeners[0].request_head_timeout = milliseconds(300);
   RunningProxy proxy(settings);
   const std::string many = "Host: h\r\na: b\r\na: b\r\na: b\r\n\r\n";
   for (const std::string& request :
        {"HEAD / HTTP/1.1\r\n" + many, "\r\nHEAD / HTTP/1.1\r\n" + many,
-        std::string("HEAD / HTTP/1.1\r\n\r\n"), std::string("HEAD / HTTP/1.1\nHost: h\r\n\r\n")}) {
+        std::string("HEAD / HTTP/1.1\r\n\r\n"), std::string("HEAD / HTTP/2.0\r\nHost: h\r\n\r\n"),
+        std::string("HEAD / HTTP/1.1\r\nHost: h\r\n"),
+        std::string("HEAD / HTTP/1.1\nHost: h\r\n\r\n")}) {
     Peer client = proxy.Connect();
     client.Send(request);
     const Message answer = client.ReadResponse(/*to_head=*/true);

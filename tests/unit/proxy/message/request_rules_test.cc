@@ -107,6 +107,7 @@ TEST(RequestRulesTest, TransferCodingsThatDoNotEndInOneChunkedAre400) {
       {"empty", With("Transfer-Encoding:\r\n")},
       {"an empty member", With("Transfer-Encoding: , chunked\r\n")},
       {"an empty last member", With("Transfer-Encoding: chunked,\r\n")},
+      {"an empty last member behind another", With("Transfer-Encoding: gzip,\r\n")},
       {"a vertical tab", With("Transfer-Encoding: \x0b"
                               "chunked\r\n")},
   });
