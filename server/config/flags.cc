@@ -22,7 +22,8 @@ struct ScalarFlag {
 constexpr ScalarFlag kScalarFlags[] = {
     {"--workers", "workers", "N|auto", "Data-plane threads"},
     {"--control", "control.address", "ADDR", "Control API: unix:/path, or ip:port on loopback"},
-    {"--admin", "admin.address", "ADDR", "Admin port (/livez, /readyz, /startupz, /metrics), ip:port"},
+    {"--admin", "admin.address", "ADDR",
+     "Admin port (/livez, /readyz, /startupz, /metrics), ip:port"},
     {"--log-level", "log.level", "LEVEL", "debug, info, warn or error"},
     {"--log-format", "log.format", "FORMAT", "auto (text on a terminal), text or json"},
     {"--shutdown-delay", "shutdown.delay", "TIME", "From the signal until listeners close (5s)"},
