@@ -60,11 +60,11 @@ class Http1Session {
 
  private:
   bool MayPark() const {
-    return !context_.connections->closing() && ParkedTimeout(*context_.listener) > Duration::zero();
+    return !context_.connections->closing() && !channel_.HasBytes() &&
+           ParkedTimeout(*context_.listener) > Duration::zero();
   }
 
   Awaitable<net::error_code> WaitForRequest() {
-    if (channel_.HasBytes()) co_return net::error_code();
     if (!context_.connections->closing()) {
       member_.idle = true;
       const auto error = co_await channel_.WaitForBytes(
@@ -79,7 +79,8 @@ class Http1Session {
     // Idle connections end now, but not one whose request is there or (if it was accepted as the
     // listener closed) is due: its client would see a reset.
     const bool first = requests_ == 0;
-    if (!channel_.stream().is_open() || (!first && !channel_.stream().HasNews())) {
+    if (!channel_.stream().is_open() ||
+        (!first && !channel_.HasBytes() && !channel_.stream().HasNews())) {
       co_return net::asio::error::operation_aborted;
     }
     channel_.stream().ResumeReads();

@@ -18,11 +18,22 @@ Channel::Channel(net::Loop& loop, std::unique_ptr<net::Stream> stream, Side side
     : loop_(loop), stream_(std::move(stream)), side_(side) {}
 
 Awaitable<error_code> Channel::WaitForBytes(Duration timeout) {
-  if (HasBytes()) co_return error_code();
-  if (!head_buffer_) head_buffer_ = loop_.buffers().Take(BufferPool::kSmall);
-  const error_code error = co_await Fill(timeout);
-  if (error) head_buffer_.Reset();
-  co_return error;
+  constexpr std::string_view kEmptyLine = "\r\n";
+  for (;;) {
+    if (HasBytes()) {
+      const std::string_view bytes(buffered().data(), buffered().size());
+      if (!kEmptyLine.starts_with(bytes) || empty_line_passed_) co_return error_code();
+      empty_line_passed_ = bytes == kEmptyLine;
+      // What is left of it, a CR or nothing, goes to the front: there must be room behind it.
+      head_buffer_.data()[0] = '\r';
+      begin_ = 0;
+      end_ = empty_line_passed_ ? 0 : 1;
+    }
+    if (!head_buffer_) head_buffer_ = loop_.buffers().Take(BufferPool::kSmall);
+    const error_code error = co_await Fill(timeout);
+    if (error && !HasBytes()) head_buffer_.Reset();
+    if (error) co_return error;
+  }
 }
 
 void Channel::FinishMessage() {
@@ -36,6 +47,7 @@ void Channel::FinishMessage() {
     head_buffer_.Reset();
   }
   scanner_.Reset();
+  empty_line_passed_ = false;
   got_bytes_ = HasBytes();
 }
 
@@ -52,7 +64,7 @@ Awaitable<Result<void>> Channel::ReadHead(const message::HeadLimits& limits, Tim
 template <class Head, class Parse>
 Awaitable<Result<void>> Channel::ReadHeadWith(Parse parse, message::HeadLimits limits,
                                               TimePoint deadline, Head& head) {
-  scanner_.Reset();
+  scanner_.Reset(empty_line_passed_);
   for (;;) {
     if (HasBytes()) {
       const std::span<char> bytes = buffered();

@@ -34,7 +34,8 @@ class Channel {
   // ---- between messages ----
   // Bytes of the next message are there already (pipelining).
   bool HasBytes() const { return begin_ != end_; }
-  // Waits for the first bytes of the next message; eof and timed_out are what they say.
+  // Waits for the first bytes of the next message; eof and timed_out are what they say. An empty
+  // line begins none: some clients send one behind a body (RFC 9112 section 2.2).
   net::Awaitable<net::error_code> WaitForBytes(Duration timeout);
   // The message is over: its buffers go back, bytes behind it are kept.
   void FinishMessage();
@@ -87,6 +88,7 @@ class Channel {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool got_bytes_ = false;
+  bool empty_line_passed_ = false;  // before the next message
 
   message::HeadScanner scanner_;
   message::BodyDecoder decoder_;

@@ -271,7 +271,10 @@ HeadScanner::Outcome HeadScanner::Scan(std::string_view bytes, const HeadLimits&
     scanned_ = 0;
     if (line.size() == 2) {
       if (lines_ != 0) return Outcome::kComplete;
-      if (start_ != 0) return Fail(ErrorKind::kBadRequest, "empty lines before the request line");
+      if (empty_line_passed_) {
+        return Fail(ErrorKind::kBadRequest, "empty lines before the request line");
+      }
+      empty_line_passed_ = true;
       start_ = end;
       continue;
     }

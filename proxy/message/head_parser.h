@@ -46,7 +46,11 @@ class HeadScanner {
   const char* detail() const { return detail_; }
   Limit limit() const { return limit_; }
 
-  void Reset() { *this = HeadScanner(); }
+  // `empty_line_passed`: the one that may stand before the head has been taken away already.
+  void Reset(bool empty_line_passed = false) {
+    *this = HeadScanner();
+    empty_line_passed_ = empty_line_passed;
+  }
 
  private:
   Outcome Fail(ErrorKind kind, const char* detail, Limit limit = Limit::kNone);
@@ -58,6 +62,7 @@ class HeadScanner {
   std::size_t position_ = 0;  // start of the line that is not complete yet
   std::size_t scanned_ = 0;   // bytes of it that are known to be no LF
   std::size_t lines_ = 0;
+  bool empty_line_passed_ = false;
   ErrorKind error_ = ErrorKind::kBadRequest;
   const char* detail_ = "";
   Limit limit_ = Limit::kNone;

@@ -249,6 +249,44 @@ TEST(KeepAliveTest, AConnectionThatWasIdleForLongStillWorks) {
   EXPECT_EQ(proxy.proxy().connections(), 1u);
 }
 
+// Bug: it was taken for the beginning of a request, which was then too slow.
+TEST(KeepAliveTest, AnEmptyLineBehindARequestIsNoRequest) {
+  FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
+  ProxySettings settings = TestSettings();
+  settings.listeners[0].request_head_timeout = milliseconds(200);
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send(std::string(kPost) + "\r\n");
+  EXPECT_EQ(client.ReadResponse().status(), 200u);
+  // Past the time for a head, and past the second after which it is parked.
+  EXPECT_EQ(client.ReadMore(milliseconds(1500)), ReadEnd::kTimeout);
+  client.Send(kGet);
+  EXPECT_EQ(client.ReadResponse().status(), 200u);
+  client.Send("\r");
+  EXPECT_EQ(client.ReadMore(milliseconds(400)), ReadEnd::kTimeout);
+  client.Send("\n" + std::string(kGet));
+  EXPECT_EQ(client.ReadResponse().status(), 200u);
+}
+
+TEST(KeepAliveTest, TwoEmptyLinesBehindARequestAreRefusedHoweverTheyCome) {
+  FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
+  RunningProxy proxy;
+  proxy.AddActive("s1", backend);
+  for (const bool apart : {false, true}) {
+    Peer client = proxy.Connect();
+    client.Send(kGet);
+    EXPECT_EQ(client.ReadResponse().status(), 200u);
+    client.Send(apart ? "\r\n" : "\r\n\r\n");
+    if (apart) {
+      EXPECT_EQ(client.ReadMore(milliseconds(100)), ReadEnd::kTimeout);
+      client.Send("\r\n");
+    }
+    EXPECT_EQ(client.ReadResponse().status(), 400u);
+    EXPECT_TRUE(client.IsAtEnd());
+  }
+}
+
 TEST(KeepAliveTest, AnIdleConnectionIsClosedAfterItsTime) {
   ProxySettings settings = TestSettings();
   for (const milliseconds timeout :

@@ -92,6 +92,26 @@ TEST_P(RemovalTest, AtItsDeadlineARequestWhoseClientDoesNotReadIsCutToo) {
   EXPECT_TRUE(backend.WaitForOpen(0));
 }
 
+TEST_P(RemovalTest, AtItsDeadlineARequestWhoseClientDoesNotReadInterimAnswersIsCutToo) {
+  ProxySettings settings = TestSettings(GetParam());
+  settings.pools[0].limits.interim_responses = 1'000'000;
+  FakeBackend backend([](Peer& peer, FakeBackend& self) {
+    self.Record(peer.ReadRequest());
+    const std::string hint =
+        "HTTP/1.1 103 Early Hints\r\nLink: " + std::string(60'000, 'x') + "\r\n\r\n";
+    while (peer.Send(hint)) {
+    }
+  });
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  Peer client = proxy.Connect();
+  client.Send(kGet);
+  ASSERT_TRUE(backend.WaitForRequests(1));
+  proxy.Remove("s1", milliseconds(300));
+  EXPECT_TRUE(Eventually([&] { return !proxy.registry().Get("default", "s1").ok(); }));
+  EXPECT_TRUE(backend.WaitForOpen(0));
+}
+
 TEST_P(RemovalTest, IdleConnectionsToARemovedServerAreClosedWithoutTraffic) {
   FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
   proxy_.AddActive("s1", backend);
