@@ -16,6 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/socket_address.h"
+#include "proxy/observe/server_counters.h"
 #include "proxy/registry/backend_url.h"
 
 namespace remora::proxy {
@@ -70,7 +71,9 @@ class Backend {
   using Addresses = std::vector<SocketAddress>;
 
   // Addresses that need no look-up (IP literal, unix socket) are there from the start.
-  Backend(std::string pool, std::string id, std::string uid, BackendUrl url, BackendEvents* events);
+  // `counters` may be null: nothing is counted.
+  Backend(std::string pool, std::string id, std::string uid, BackendUrl url, BackendEvents* events,
+          std::shared_ptr<ServerCounters> counters = nullptr);
 
   const std::string& pool() const { return pool_; }
   const std::string& id() const { return id_; }
@@ -82,6 +85,8 @@ class Backend {
 
   AdmissionWord& admission() { return admission_; }
   const AdmissionWord& admission() const { return admission_; }
+
+  const std::shared_ptr<ServerCounters>& counters() const { return counters_; }
 
   // Never null; empty while a name has not been resolved.
   std::shared_ptr<const Addresses> addresses() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -109,6 +114,7 @@ class Backend {
   const std::string authority_;
   bool needs_resolving_ = false;
   BackendEvents* const events_;
+  const std::shared_ptr<ServerCounters> counters_;
   std::atomic<bool> connect_failed_ = false;
   std::atomic<std::uint32_t> addresses_generation_ = 0;
   AdmissionWord admission_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "proxy/base/abseil.h"
 #include "proxy/base/status.h"
 
 namespace remora::proxy {
@@ -98,8 +99,9 @@ std::string LabelProblem(std::string_view key, std::string_view value) {
   return {};
 }
 
-Registry::Registry(std::vector<std::string> pools, BackendEvents* events)
-    : pools_(std::move(pools)), events_(events) {
+Registry::Registry(std::vector<std::string> pools, BackendEvents* events,
+                   RegistryObservation observation)
+    : pools_(std::move(pools)), events_(events), observation_(observation) {
   absl::MutexLock lock(&mu_);
   Publish();
 }
@@ -148,6 +150,8 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
     Publish();
   }
   Notify();
+  Tell("server", result.server, "", StateName(result.server.state),
+       absl::StrCat("added by ", ToAbsl(owner)));
   return result;
 }
 
@@ -162,8 +166,12 @@ Registry::Record Registry::MakeRecord(std::string pool, std::string id, ServerSp
   record.view.reason = "waiting for the first probe";
   record.view.revision = ++revision_;
   record.view.created = WallClock::now();
+  std::shared_ptr<ServerCounters> counters;
+  if (observation_.counters != nullptr) {
+    counters = observation_.counters->Add(record.view.pool, record.view.id, Clock::now());
+  }
   record.backend = std::make_shared<Backend>(record.view.pool, record.view.id, record.view.uid,
-                                             std::move(url), events_);
+                                             std::move(url), events_, std::move(counters));
   return record;
 }
 
@@ -178,10 +186,12 @@ absl::StatusOr<RemoveResult> Registry::Remove(
     return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
   }
   RemoveResult result;
+  ServerState before = ServerState::kDraining;
   {
     absl::MutexLock lock(&mu_);
     if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
       Record record = std::move(found->second);
+      before = record.view.state;
       live_.erase(found);
       key_of_uid_.erase(record.view.uid);
       result.server = StartDrain(std::move(record), drain_timeout.value_or(kDefaultDrain));
@@ -196,6 +206,8 @@ absl::StatusOr<RemoveResult> Registry::Remove(
     }
   }
   Notify();
+  Tell("drain", result.server, StateName(before), StateName(ServerState::kDraining),
+       result.was_draining ? "the deadline was shortened" : "removed");
   return result;
 }
 
@@ -317,6 +329,8 @@ std::optional<std::size_t> Registry::PoolIndex(std::string_view name) const {
 }
 
 void Registry::ReportHealth(std::string_view uid, const HealthReport& report) {
+  ServerView changed;
+  ServerState before{};
   {
     absl::MutexLock lock(&mu_);
     const auto key = key_of_uid_.find(std::string(uid));
@@ -326,21 +340,29 @@ void Registry::ReportHealth(std::string_view uid, const HealthReport& report) {
     view.consecutive_failures = report.consecutive_failures;
     view.reason = report.reason;
     if (view.state == report.state) return;
+    before = view.state;
     view.state = report.state;
     view.revision = ++revision_;
+    changed = view;
     Publish();
   }
   Notify();
+  Tell("health", changed, StateName(before), StateName(report.state), report.reason);
 }
 
 void Registry::EraseDrained(std::string_view uid) {
+  ServerView erased;
   {
     absl::MutexLock lock(&mu_);
-    if (draining_.erase(std::string(uid)) == 0) return;
+    const auto found = draining_.find(std::string(uid));
+    if (found == draining_.end()) return;
+    erased = std::move(found->second.view);
+    draining_.erase(found);
     ++revision_;
     Publish();
   }
   Notify();
+  Tell("drain", erased, StateName(ServerState::kDraining), "", "its last request has ended");
 }
 
 std::vector<Registry::Draining> Registry::DrainingBackends() const {
@@ -394,6 +416,19 @@ void Registry::Publish() {
   next->pools.assign(sets.begin(), sets.end());
   snapshot_ = std::move(next);
   generation_.fetch_add(1, std::memory_order_release);
+}
+
+void Registry::Tell(std::string_view kind, const ServerView& server, std::string_view from,
+                    std::string_view to, std::string_view cause) const {
+  if (observation_.events == nullptr) return;
+  Event event;
+  event.kind = kind;
+  event.pool = server.pool;
+  event.server = server.id;
+  event.cause = cause;
+  event.from = from;
+  event.to = to;
+  observation_.events->Add(std::move(event));
 }
 
 void Registry::Notify() {

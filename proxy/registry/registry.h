@@ -22,6 +22,8 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/clock.h"
+#include "proxy/observe/event_log.h"
+#include "proxy/observe/server_counters.h"
 #include "proxy/registry/backend.h"
 #include "proxy/registry/backend_set.h"
 
@@ -95,6 +97,12 @@ struct ListPage {
   std::uint64_t revision = 0;
 };
 
+// Where the registry tells what happens; either may be null. Both outlive it.
+struct RegistryObservation {
+  ServerTable* counters = nullptr;
+  EventLog* events = nullptr;
+};
+
 class Registry {
  public:
   static constexpr std::size_t kMaxServers = 10'000;
@@ -102,7 +110,8 @@ class Registry {
   static constexpr std::chrono::hours kMaxDrain{1};
 
   // `pools`: names, fixed for the registry's life. `events` outlives the registry.
-  Registry(std::vector<std::string> pools, BackendEvents* events);
+  Registry(std::vector<std::string> pools, BackendEvents* events,
+           RegistryObservation observation = {});
 
   // Idempotent by content. An empty `pool` stands for "default", an empty `id` is derived.
   // INVALID_ARGUMENT (fields named), NOT_FOUND (pool), ALREADY_EXISTS, RESOURCE_EXHAUSTED.
@@ -179,9 +188,12 @@ class Registry {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+  void Tell(std::string_view kind, const ServerView& server, std::string_view from,
+            std::string_view to, std::string_view cause) const ABSL_LOCKS_EXCLUDED(mu_);
 
   const std::vector<std::string> pools_;
   BackendEvents* const events_;
+  const RegistryObservation observation_;
   std::atomic<std::uint64_t> generation_ = 1;
 
   mutable absl::Mutex mu_;
