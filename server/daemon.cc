@@ -15,6 +15,7 @@
 #include "proxy/base/abseil.h"
 #include "proxy/base/log.h"
 #include "proxy/net/loop.h"
+#include "proxy/observe/access_log.h"
 #include "proxy/proxy.h"
 #include "server/admin/admin.h"
 #include "server/admin/http_server.h"
@@ -26,6 +27,7 @@
 #include "server/exit_codes.h"
 #include "server/readiness.h"
 #include "server/signals.h"
+#include "server/telemetry.h"
 #include "server/version.h"
 
 namespace remora::server {
@@ -48,10 +50,13 @@ void LogListening(std::string_view socket, std::string_view address) {
 
 class Daemon {
  public:
-  explicit Daemon(Config config)
+  // `access_log` may be null.
+  Daemon(Config config, proxy::AccessLog* access_log)
       : config_(std::move(config)),
+        access_log_(access_log),
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
-        proxy_(config_.proxy, loop_),
+        proxy_(config_.proxy, loop_, access_log),
+        telemetry_(loop_, proxy_, access_log),
         service_(proxy_.registry(), readiness_, std::string(Version())),
         shutdown_timer_(loop_.executor()) {}
 
@@ -62,11 +67,14 @@ class Daemon {
     auto control = ControlServer::Open(config_.control.address, config_.control.insecure);
     if (!control.ok()) return Fail(kExitUnavailable, control.status());
     control_ = *std::move(control);
-    auto admin = HttpServer::Open(
-        loop_, "admin", config_.admin.address, HttpServerLimits(),
-        [this](const HttpRequest& request) {
-          return AnswerAdmin({.readiness = readiness_, .limit_hits = proxy_.limit_hits()}, request);
-        });
+    auto admin =
+        HttpServer::Open(loop_, "admin", config_.admin.address, HttpServerLimits(),
+                         [this](const HttpRequest& request) {
+                           return AnswerAdmin({.readiness = readiness_,
+                                               .limit_hits = proxy_.limit_hits(),
+                                               .metrics = [this] { return telemetry_.Collect(); }},
+                                              request);
+                         });
     if (!admin.ok()) return Fail(kExitUnavailable, admin.status());
     admin_ = *std::move(admin);
     return kExitOk;
@@ -83,6 +91,7 @@ class Daemon {
     admin_->Start();
     LogListening("admin", admin_->address());
     if (demo_ != nullptr) demo_->Start();
+    telemetry_.Start();
     signals_.Start();
     control_->SetServing();
     log::Info("ready", {{"version", Version()},
@@ -130,7 +139,10 @@ class Daemon {
   }
 
   void OnSignal(int signal) {
-    if (signal == SIGHUP) return log::Warn("SIGHUP: reload is not built yet; restart instead");
+    if (signal == SIGHUP) {
+      if (access_log_ != nullptr) access_log_->Reopen();
+      return log::Warn("SIGHUP: reload is not built yet; restart instead");
+    }
     log::Info("signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
     if (!draining_) {
       BeginDrain();
@@ -178,6 +190,7 @@ class Daemon {
     control_->Stop(cut_ ? std::chrono::milliseconds(0) : kControlStopDeadline);
     admin_->Stop();
     if (demo_ != nullptr) demo_->Stop();
+    telemetry_.Stop();
     signals_.Stop();
     loop_.Close();
   }
@@ -189,9 +202,11 @@ class Daemon {
   }
 
   Config config_;
+  proxy::AccessLog* const access_log_;
   proxy::net::Loop loop_;
-  Signals signals_;  // before anything that may start a thread
+  Signals signals_;
   proxy::Proxy proxy_;
+  Telemetry telemetry_;
   Readiness readiness_;
   ControlService service_;
   std::unique_ptr<DemoBackends> demo_;
@@ -207,12 +222,24 @@ class Daemon {
 
 int RunDaemon(Config config) {
   log::Init(config.log.level, config.log.format);
+  Signals::Block();
   // A peer that has gone is told by the return of the write.
   std::signal(SIGPIPE, SIG_IGN);
   RaiseFileLimit();
   for (const std::string& warning : config.warnings) log::Warn(warning);
 
-  Daemon daemon(std::move(config));
+  std::unique_ptr<proxy::AccessLog> access_log;  // ends last, with what is still queued
+  if (config.log.access.enabled) {
+    auto opened =
+        proxy::AccessLog::Open({.sample = config.log.access.sample, .path = config.log.access.path},
+                               /*colour=*/std::getenv("NO_COLOR") == nullptr);
+    if (!opened.ok()) {
+      log::Error(ToStd(opened.status().message()));
+      return kExitUnavailable;
+    }
+    access_log = *std::move(opened);
+  }
+  Daemon daemon(std::move(config), access_log.get());
   if (const int code = daemon.Prepare(); code != kExitOk) return code;
   if (const int code = daemon.Start(); code != kExitOk) return code;
   daemon.Run();

@@ -3,7 +3,6 @@
 #include <ctime>
 
 #include "absl/strings/str_format.h"
-#include "proxy/base/log.h"
 
 namespace remora::proxy {
 namespace {
@@ -21,6 +20,23 @@ void AppendTime(WallTime now, std::string& out) {
   absl::StrAppendFormat(&out, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", utc.tm_year + 1900,
                         utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
                         ns % 1'000'000'000);
+}
+
+// Control bytes can't forge a line or colour a terminal; what is not ASCII is escaped as well, as
+// it need not be UTF-8 (a refused request may hold anything).
+void AppendEscaped(std::string_view value, std::string& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  for (const char c : value.substr(0, kMaxText)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte >= 0x7f) {
+      out += "\\u00";
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 0xfU];
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
 }
 
 double Milliseconds(Duration duration) {
@@ -47,7 +63,7 @@ class JsonLine {
   void Text(std::string_view key, std::string_view value) {
     Key(key);
     out_ += '"';
-    out_ += log::JsonEscape(value.substr(0, kMaxText));
+    AppendEscaped(value, out_);
     out_ += '"';
   }
   void Number(std::string_view key, std::uint64_t value) {
@@ -114,10 +130,12 @@ void AppendText(bool coloured, const RequestRecord& record, WallTime now, std::s
   if (coloured) out += Colour(record.status);
   absl::StrAppendFormat(&out, "%03d", record.status);
   if (coloured) out += "\x1b[0m";
-  absl::StrAppendFormat(&out, " %s %s%s -> %s %.3f ms %d B", log::JsonEscape(record.method),
-                        log::JsonEscape(record.authority.substr(0, kMaxText)),
-                        log::JsonEscape(record.path.substr(0, kMaxText)),
-                        record.server.empty() ? "-" : record.server,
+  out += ' ';
+  AppendEscaped(record.method, out);
+  out += ' ';
+  AppendEscaped(record.authority, out);
+  AppendEscaped(record.path, out);
+  absl::StrAppendFormat(&out, " -> %s %.3f ms %d B", record.server.empty() ? "-" : record.server,
                         Milliseconds(record.end - record.begin), record.bytes_out);
   if (record.error) absl::StrAppendFormat(&out, " %s", Reason(record));
   out += '\n';

@@ -56,7 +56,11 @@ HttpAnswer Startupz(const AdminContext& context, const HttpRequest&) {
 }
 
 HttpAnswer Metrics(const AdminContext& context, const HttpRequest&) {
-  return {.content_type = kMetricsContentType, .body = RenderMetrics(context.limit_hits)};
+  MetricsInput input;
+  if (context.metrics) input = context.metrics();
+  input.limit_hits = &context.limit_hits;
+  const MetricsFormat format = MetricsFormat::kText;
+  return {.content_type = std::string(ContentType(format)), .body = RenderMetrics(input, format)};
 }
 
 constexpr Route kRoutes[] = {

@@ -4,8 +4,11 @@
 // /startupz come from Readiness.
 #pragma once
 
+#include <functional>
+
 #include "proxy/observe/limit_hits.h"
 #include "server/admin/http_server.h"
+#include "server/admin/metrics.h"
 #include "server/readiness.h"
 
 namespace remora::server {
@@ -14,6 +17,8 @@ namespace remora::server {
 struct AdminContext {
   const Readiness& readiness;
   const proxy::LimitHits& limit_hits;
+  // Everything that is counted; empty: the limits only.
+  std::function<MetricsInput()> metrics = {};
 };
 
 HttpAnswer AnswerAdmin(const AdminContext& context, const HttpRequest& request);

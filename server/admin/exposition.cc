@@ -18,9 +18,12 @@ std::string Number(double value) {
 // OpenMetrics wants a point in the bounds of buckets; the same in both, so that a change of format
 // makes no new series.
 std::string Bound(double value) {
-  std::string text = Number(value);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
+  std::array<char, 32> text;
+  const auto result =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  std::string bound(text.data(), result.ptr);
+  if (bound.find('.') == std::string::npos) bound += ".0";
+  return bound;
 }
 
 void AppendEscaped(std::string_view value, std::string& out) {

@@ -137,8 +137,7 @@ void RenderServerStates(const MetricsInput& input, Exposition& out) {
   const std::vector<const ServerView*> servers = ShownServers(input);
   out.Begin("remora_server_active_requests", Type::kGauge, "Requests that run now.");
   for (const ServerView* server : servers) {
-    out.Sample({{"pool", server->pool}, {"server", server->id}},
-               std::uint64_t{server->active});
+    out.Sample({{"pool", server->pool}, {"server", server->id}}, std::uint64_t{server->active});
   }
   out.Begin("remora_server_state", Type::kGauge, "1 for the state that the server is in.");
   for (const ServerView* server : servers) {
