@@ -187,7 +187,10 @@ void Worker::ReportIfIdle() {
 }
 
 void Worker::Cut(std::shared_ptr<Backend> backend) {
-  loop_.Post([this, backend = std::move(backend)] { upstream_.Cut(*backend); });
+  loop_.Post([this, backend = std::move(backend)] {
+    // Open again by now: what runs there is not what was meant.
+    if (backend->admission().Load().closed()) upstream_.Cut(*backend);
+  });
 }
 
 void Worker::BeginDrain() {

@@ -68,6 +68,27 @@ absl::Status CheckId(std::string_view id) {
                            "'-'; ListServers shows the ids"}});
 }
 
+absl::Status CheckDrainTimeout(std::optional<std::chrono::milliseconds> timeout) {
+  if (!timeout || (*timeout >= std::chrono::milliseconds(0) && *timeout <= Registry::kMaxDrain)) {
+    return absl::OkStatus();
+  }
+  return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
+}
+
+// Another address would be another server: its connections, its health and its uid are bound to it.
+void CheckSameUrl(std::string_view given, std::string_view present,
+                  std::vector<FieldViolation>& violations) {
+  const auto url = ParseBackendUrl(given);
+  if (!url.ok()) {
+    violations.push_back({"spec.url", std::string(url.status().message())});
+  } else if (url->ToString() != present) {
+    violations.push_back(
+        {"spec.url", absl::StrFormat("can't be changed (it is %s); remove the server and add it "
+                                     "with the new url, or add a second one",
+                                     Shown(present, 2 * kMaxShown))});
+  }
+}
+
 absl::Status NotFound(std::string_view pool, std::string_view id) {
   return MakeStatus(
       absl::StatusCode::kNotFound, "SERVER_NOT_FOUND",
@@ -181,10 +202,7 @@ absl::StatusOr<RemoveResult> Registry::Remove(
   if (absl::Status status = CheckId(id); !status.ok()) return status;
   const std::string pool = PoolOrDefault(pool_name);
   if (absl::Status status = CheckPool(pool); !status.ok()) return status;
-  if (drain_timeout &&
-      (*drain_timeout < std::chrono::milliseconds(0) || *drain_timeout > kMaxDrain)) {
-    return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
-  }
+  if (absl::Status status = CheckDrainTimeout(drain_timeout); !status.ok()) return status;
   RemoveResult result;
   ServerState before = ServerState::kDraining;
   {
@@ -194,7 +212,7 @@ absl::StatusOr<RemoveResult> Registry::Remove(
       before = record.view.state;
       live_.erase(found);
       key_of_uid_.erase(record.view.uid);
-      result.server = StartDrain(std::move(record), drain_timeout.value_or(kDefaultDrain));
+      result.server = StartDrain(std::move(record), drain_timeout);
       Publish();
     } else {
       // What is published stays as it is. Observers are told of deadlines that came nearer.
@@ -211,13 +229,17 @@ absl::StatusOr<RemoveResult> Registry::Remove(
   return result;
 }
 
-ServerView Registry::StartDrain(Record record, std::chrono::milliseconds drain_timeout) {
+ServerView Registry::StartDrain(Record record,
+                                std::optional<std::chrono::milliseconds> drain_timeout) {
   const std::uint32_t running = record.backend->admission().Close();
   record.view.state = ServerState::kDraining;
   record.view.reason = "removed; running requests finish";
   record.view.revision = ++revision_;
-  record.view.drain_deadline = WallClock::now() + drain_timeout;
-  record.drain_deadline = Clock::now() + drain_timeout;
+  if (!std::exchange(record.view.drained, false)) {
+    SetDrainDeadline(record, drain_timeout.value_or(kDefaultDrain));
+  } else if (drain_timeout) {
+    Shorten(record, *drain_timeout);
+  }
   ServerView view = Copy(record);
   // With none running nobody will report it drained: it is.
   if (running != 0) draining_.emplace(record.view.uid, std::move(record));
@@ -229,13 +251,22 @@ bool Registry::ShortenDrains(std::string_view pool, std::string_view id,
   bool shortened = false;
   for (auto& [uid, record] : draining_) {
     if (record.view.pool != pool || record.view.id != id) continue;
-    if (Clock::now() + drain_timeout >= record.drain_deadline) continue;
-    record.drain_deadline = Clock::now() + drain_timeout;
-    record.view.drain_deadline = WallClock::now() + drain_timeout;
+    if (!Shorten(record, drain_timeout)) continue;
     record.view.revision = ++revision_;
     shortened = true;
   }
   return shortened;
+}
+
+bool Registry::Shorten(Record& record, std::chrono::milliseconds drain_timeout) {
+  if (Clock::now() + drain_timeout >= record.drain_deadline) return false;
+  SetDrainDeadline(record, drain_timeout);
+  return true;
+}
+
+void Registry::SetDrainDeadline(Record& record, std::chrono::milliseconds drain_timeout) {
+  record.view.drain_deadline = WallClock::now() + drain_timeout;
+  record.drain_deadline = Clock::now() + drain_timeout;
 }
 
 const Registry::Record* Registry::LastDraining(std::string_view pool, std::string_view id) const {
@@ -245,6 +276,104 @@ const Registry::Record* Registry::LastDraining(std::string_view pool, std::strin
     if (last == nullptr || record.view.created > last->view.created) last = &record;
   }
   return last;
+}
+
+absl::StatusOr<Registry::Record*> Registry::FindLive(const std::string& pool, std::string_view id) {
+  if (const auto found = live_.find(Key(pool, id)); found != live_.end()) return &found->second;
+  if (LastDraining(pool, id) == nullptr) return NotFound(pool, id);
+  return MakeStatus(
+      absl::StatusCode::kFailedPrecondition, "SERVER_REMOVED",
+      absl::StrFormat("server '%s' of pool '%s' was removed and only finishes its last requests; "
+                      "add it again if it should take traffic",
+                      id, pool));
+}
+
+absl::StatusOr<ServerView> Registry::Drain(std::string_view pool_name, std::string_view id,
+                                           std::optional<std::chrono::milliseconds> drain_timeout) {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  if (absl::Status status = CheckDrainTimeout(drain_timeout); !status.ok()) return status;
+  ServerView result;
+  ServerState before{};
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    if (!found.ok()) return found.status();
+    Record& record = **found;
+    before = record.view.state;
+    if (record.view.drained) {
+      if (!drain_timeout || !Shorten(record, *drain_timeout)) return Copy(record);
+    } else {
+      record.backend->admission().Suspend();
+      record.view.drained = true;
+      record.view.state = ServerState::kDraining;
+      SetDrainDeadline(record, drain_timeout.value_or(kDefaultDrain));
+    }
+    record.view.revision = ++revision_;
+    Publish();
+    result = Copy(record);
+  }
+  Notify();
+  Tell("drain", result, StateName(before), StateName(result.state),
+       before == result.state ? "the deadline was shortened" : "drained by an operator");
+  return result;
+}
+
+absl::StatusOr<ServerView> Registry::Undrain(std::string_view pool_name, std::string_view id) {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  ServerView result;
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    if (!found.ok()) return found.status();
+    Record& record = **found;
+    if (!record.view.drained) return Copy(record);
+    record.view.drained = false;
+    record.view.state = record.health;
+    record.view.drain_deadline.reset();
+    record.view.revision = ++revision_;
+    // Before it is published as eligible: else a pick could find all of a pool closed.
+    record.backend->admission().Resume();
+    Publish();
+    result = Copy(record);
+  }
+  Notify();
+  Tell("drain", result, StateName(ServerState::kDraining), StateName(result.state),
+       "undrained by an operator");
+  return result;
+}
+
+absl::StatusOr<UpdateResult> Registry::Update(std::string_view pool_name, std::string_view id,
+                                              SpecChange change) {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  UpdateResult result;
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    if (!found.ok()) return found.status();
+    Record& record = **found;
+    ServerSpec spec = record.view.spec;
+    if (change.weight) spec.weight = *change.weight;
+    if (change.max_active) spec.max_active = *change.max_active;
+    if (change.labels) spec.labels = *std::move(change.labels);
+    std::vector<FieldViolation> violations = CheckSpec(spec);
+    if (change.url) CheckSameUrl(*change.url, spec.url, violations);
+    CheckLabels(spec, violations);
+    if (!violations.empty()) return InvalidFields(violations);
+    if (spec == record.view.spec) return UpdateResult{.server = Copy(record)};
+    record.view.spec = std::move(spec);
+    record.view.revision = ++revision_;
+    Publish();
+    result = {.server = Copy(record), .changed = true};
+  }
+  Notify();
+  Tell("server", result.server, "", "", "its spec was changed");
+  return result;
 }
 
 absl::StatusOr<ServerView> Registry::Get(std::string_view pool_name, std::string_view id) const {
@@ -335,11 +464,13 @@ void Registry::ReportHealth(std::string_view uid, const HealthReport& report) {
     absl::MutexLock lock(&mu_);
     const auto key = key_of_uid_.find(std::string(uid));
     if (key == key_of_uid_.end()) return;
-    ServerView& view = live_.at(key->second).view;
+    Record& record = live_.at(key->second);
+    ServerView& view = record.view;
     if (report.last_probe) view.last_probe = report.last_probe;
     view.consecutive_failures = report.consecutive_failures;
     view.reason = report.reason;
-    if (view.state == report.state) return;
+    record.health = report.state;
+    if (view.drained || view.state == report.state) return;
     before = view.state;
     view.state = report.state;
     view.revision = ++revision_;
@@ -371,6 +502,10 @@ std::vector<Registry::Draining> Registry::DrainingBackends() const {
   for (const auto& [uid, record] : draining_) {
     backends.push_back({.backend = record.backend, .deadline = record.drain_deadline});
   }
+  for (const auto& [key, record] : live_) {
+    if (!record.view.drained || record.backend->admission().Load().active() == 0) continue;
+    backends.push_back({.backend = record.backend, .deadline = record.drain_deadline});
+  }
   return backends;
 }
 
@@ -388,6 +523,7 @@ void Registry::Unsubscribe(std::uint64_t id) {
 ServerView Registry::Copy(const Record& record) {
   ServerView view = record.view;
   view.active = record.backend->admission().Load().active();
+  if (view.drained) view.reason = "drained by an operator; " + view.reason;
   return view;
 }
 
