@@ -29,11 +29,20 @@ struct ControlSettings {
 
 struct AdminSettings {
   std::string address = "127.0.0.1:3002";
+  bool allow_mutations = false;  // only with a loopback address
+};
+
+// One line for each request.
+struct AccessLogSettings {
+  bool enabled = true;
+  double sample = 1.0;  // of the requests that went well; the others are always logged
+  std::string path;     // of a file; empty: stdout
 };
 
 struct LogSettings {
   log::Level level = log::Level::kInfo;
   log::Format format = log::Format::kAuto;
+  AccessLogSettings access;
 };
 
 struct ShutdownSettings {

@@ -72,13 +72,15 @@ YAML::Node ToNode(const Override& setting) {
     for (const std::string& url : setting.values) root["servers"].push_back(url);
     return root;
   }
-  const std::pair<std::string, std::string> keys = absl::StrSplit(setting.path, '.');
-  if (keys.second.empty()) {
-    root[keys.first] = setting.values.front();
-  } else {
-    root[keys.first][keys.second] = setting.values.front();
+  // From the inside out: "log.access.path" is the value in `path` in `access` in `log`.
+  const std::vector<std::string> keys = absl::StrSplit(setting.path, '.');
+  YAML::Node value(setting.values.front());
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    YAML::Node outer;
+    outer[*key] = value;
+    value.reset(outer);
   }
-  return root;
+  return value;
 }
 
 // ---- rules that look at more than one value ----
@@ -198,6 +200,17 @@ void CheckControl(Reading& reading, const Config& config) {
   }
 }
 
+// Who can open the admin port could change where traffic goes.
+void CheckAdmin(Reading& reading, const Config& config) {
+  const AdminSettings& admin = config.admin;
+  const std::optional<IpPort> address = ParseIpPort(admin.address);
+  if (!admin.allow_mutations || !address || IsLoopback(address->ip)) return;
+  reading.Fail(reading.PlaceOf("admin.allow_mutations", config.file), "admin.allow_mutations",
+               absl::StrCat("true needs an admin.address on loopback, and '", admin.address,
+                            "' is not; write 127.0.0.1:3002, or leave mutations to the control "
+                            "API"));
+}
+
 }  // namespace
 
 absl::StatusOr<Config> BuildConfig(const ConfigSources& sources) {
@@ -218,6 +231,7 @@ absl::StatusOr<Config> BuildConfig(const ConfigSources& sources) {
   CheckServers(reading, document.config);
   CheckTimes(reading, document.config);
   CheckControl(reading, document.config);
+  CheckAdmin(reading, document.config);
   if (!reading.problems.empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(reading.problems, "\n"));
   }
@@ -233,8 +247,11 @@ absl::StatusOr<Config> ParseConfig(std::string_view text, std::string_view file_
 
 const std::vector<std::string_view>& ScalarPaths() {
   static const std::vector<std::string_view> paths{
-      "workers",   "limits.connections", "control.address", "control.insecure", "admin.address",
-      "log.level", "log.format",         "shutdown.delay",  "shutdown.deadline"};
+      "workers",           "limits.connections", "control.address",
+      "control.insecure",  "admin.address",      "admin.allow_mutations",
+      "log.level",         "log.format",         "log.access.enabled",
+      "log.access.sample", "log.access.path",    "shutdown.delay",
+      "shutdown.deadline"};
   return paths;
 }
 

@@ -132,6 +132,13 @@ Field<T> BoolField(std::string_view key, bool T::* member) {
           }};
 }
 
+template <class T>
+Field<T> FractionField(std::string_view key, double T::* member) {
+  return {key, [=](const Value& value, T& out) {
+            if (const auto read = value.Fraction()) out.*member = *read;
+          }};
+}
+
 // `names` are in the order of the enum's values, from 0.
 template <class T, class Enum>
 Field<T> ChoiceField(std::string_view key, Enum T::* member, std::vector<std::string_view> names) {

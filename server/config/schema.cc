@@ -70,6 +70,12 @@ std::string CheckPath(const std::string& text) {
   return Quoted(text) + " is not a path; it starts with '/' and has no blank, '?' or '#'";
 }
 
+std::string CheckFile(const std::string& text) {
+  const bool control = std::ranges::any_of(text, [](char c) { return c >= 0 && c < 0x20; });
+  if (!control && text.size() <= 1024 && !text.ends_with('/')) return {};
+  return Quoted(text) + " is not the path of a file; write for example /var/log/remora/access.log";
+}
+
 std::string CheckUrl(const std::string& text) {
   const auto url = proxy::ParseBackendUrl(text);
   return url.ok() ? std::string() : std::string(url.status().message());
@@ -141,17 +147,13 @@ void ReadPolicy(const Value& value, PoolSettings&) {
   value.Choice(kPolicies);
 }
 
-void ReadJitter(const Value& value, HealthCheckSettings& settings) {
-  if (const auto fraction = value.Fraction()) settings.jitter = *fraction;
-}
-
 const std::vector<Field<HealthCheckSettings>>& HealthCheckFields() {
   using H = HealthCheckSettings;
   static const std::vector<Field<H>> fields{
       ChoiceField("probe", &H::probe, {"auto", "http", "tcp", "none"}),
       TextField("path", &H::path, CheckPath),
       DurationField("interval", &H::interval, milliseconds(100), hours(1)),
-      {"jitter", ReadJitter},
+      FractionField("jitter", &H::jitter),
       DurationField("timeout", &H::timeout, milliseconds(10), seconds(60)),
       NumberField("rise", &H::rise, 1, 100),
       NumberField("fall", &H::fall, 1, 100),
@@ -300,7 +302,19 @@ const std::vector<Field<ControlSettings>>& ControlFields() {
 
 const std::vector<Field<AdminSettings>>& AdminFields() {
   static const std::vector<Field<AdminSettings>> fields{
-      TextField("address", &AdminSettings::address, CheckAddress)};
+      TextField("address", &AdminSettings::address, CheckAddress),
+      BoolField("allow_mutations", &AdminSettings::allow_mutations),
+  };
+  return fields;
+}
+
+const std::vector<Field<AccessLogSettings>>& AccessLogFields() {
+  using A = AccessLogSettings;
+  static const std::vector<Field<A>> fields{
+      BoolField("enabled", &A::enabled),
+      FractionField("sample", &A::sample),
+      TextField("path", &A::path, CheckFile),
+  };
   return fields;
 }
 
@@ -308,6 +322,7 @@ const std::vector<Field<LogSettings>>& LogFields() {
   static const std::vector<Field<LogSettings>> fields{
       ChoiceField("level", &LogSettings::level, {"debug", "info", "warn", "error"}),
       ChoiceField("format", &LogSettings::format, {"auto", "text", "json"}),
+      MapField("access", &LogSettings::access, AccessLogFields),
   };
   return fields;
 }

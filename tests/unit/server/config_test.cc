@@ -79,8 +79,8 @@ pools:
   - name: api
 limits: {connections: 500}
 control: {address: "127.0.0.1:3001", insecure: true}
-admin: {address: "127.0.0.1:0"}
-log: {level: debug, format: json}
+admin: {address: "127.0.0.1:0", allow_mutations: true}
+log: {level: debug, format: json, access: {enabled: false, sample: 0.25, path: access.log}}
 shutdown: {delay: 0s, deadline: 10s}
 )";
 
@@ -99,6 +99,10 @@ TEST(ConfigTest, TheFullFormIsReadWhole) {
   EXPECT_EQ(config.admin.address, "127.0.0.1:0");
   EXPECT_EQ(config.log.level, log::Level::kDebug);
   EXPECT_EQ(config.log.format, log::Format::kJson);
+  EXPECT_TRUE(config.admin.allow_mutations);
+  EXPECT_FALSE(config.log.access.enabled);
+  EXPECT_EQ(config.log.access.sample, 0.25);
+  EXPECT_EQ(config.log.access.path, "access.log");
   EXPECT_EQ(config.shutdown.delay, milliseconds(0));
   EXPECT_EQ(config.shutdown.deadline, seconds(10));
 }
@@ -186,9 +190,8 @@ constexpr BadFile kBadFiles[] = {
     // ---- keys ----
     {"listners: []\n", "c.yaml:1:1: listners: unknown key; did you mean 'listeners'?"},
     {"log:\n  levle: info\n", "c.yaml:2:3: log.levle: unknown key; did you mean 'level'?"},
-    {"admin: {colour: red}\n", "c.yaml:1:9: admin.colour: unknown key; allowed are address"},
-    {"admin: {allow_mutations: true}\n",
-     "c.yaml:1:9: admin.allow_mutations: unknown key; allowed are address"},
+    {"admin: {colour: red}\n",
+     "c.yaml:1:9: admin.colour: unknown key; allowed are address, allow_mutations"},
     {"workers: 1\nworkers: 2\n", "c.yaml:2:1: workers: is there twice; remove one"},
     {"pools:\n  - timeouts:\n      conect: 1s\n",
      "c.yaml:3:7: pools[0].timeouts.conect: unknown key; did you mean 'connect'?"},
@@ -228,6 +231,11 @@ constexpr BadFile kBadFiles[] = {
      "c.yaml:1:14: log.level: 'trace' is unknown; allowed are debug, info, warn, error"},
     {"control: {insecure: yes}\n",
      "c.yaml:1:21: control.insecure: 'yes' is neither true nor false"},
+    {"log: {access: {sample: 2}}\n",
+     "c.yaml:1:24: log.access.sample: '2' is not a number from 0 to 1, such as 0.2"},
+    {"log: {access: {path: /var/log/}}\n",
+     "c.yaml:1:22: log.access.path: '/var/log/' is not the path of a file; write for example "
+     "/var/log/remora/access.log"},
     // ---- addresses ----
     {"admin: {address: localhost:3002}\n",
      "c.yaml:1:18: admin.address: 'localhost:3002' is not an address; write ip:port, such as "
@@ -273,6 +281,9 @@ constexpr BadFile kBadFiles[] = {
     {"shutdown: {delay: 10s, deadline: 9s}\n",
      "c.yaml:1:34: shutdown.deadline: 9s is less than shutdown.delay, 10s; both count from the "
      "signal, so it must be at least as long"},
+    {"admin: {address: \"0.0.0.0:3002\", allow_mutations: true}\n",
+     "c.yaml:1:51: admin.allow_mutations: true needs an admin.address on loopback, and "
+     "'0.0.0.0:3002' is not; write 127.0.0.1:3002, or leave mutations to the control API"},
 };
 
 INSTANTIATE_TEST_SUITE_P(ConfigTest, BadFileTest, testing::ValuesIn(kBadFiles));

@@ -139,8 +139,12 @@ TEST(EnvironmentTest, EveryScalarPathIsAKeyOfTheTables) {
                                                 {"control.address", "unix:/x/y"},
                                                 {"control.insecure", "true"},
                                                 {"admin.address", "127.0.0.1:0"},
+                                                {"admin.allow_mutations", "true"},
                                                 {"log.level", "warn"},
                                                 {"log.format", "text"},
+                                                {"log.access.enabled", "false"},
+                                                {"log.access.sample", "0.5"},
+                                                {"log.access.path", "/x/access.log"},
                                                 {"shutdown.delay", "1s"},
                                                 {"shutdown.deadline", "9s"}};
   ASSERT_EQ(ScalarPaths().size(), good.size());
