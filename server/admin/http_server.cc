@@ -18,6 +18,7 @@
 #include <boost/beast/http/write.hpp>
 #include <exception>
 #include <list>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -56,16 +57,50 @@ Response MakeResponse(const HttpAnswer& answer, unsigned version, bool keep_aliv
   response.set(http::field::cache_control, "no-store");
   response.set("X-Content-Type-Options", "nosniff");
   if (!answer.allow.empty()) response.set(http::field::allow, answer.allow);
-  response.content_length(answer.body.size());
+  for (const auto& [name, value] : answer.fields) response.set(name, value);
   response.keep_alive(keep_alive);
+  // RFC 9110 section 15.4.5: a 304 has no body, and a length would be that of the 200.
+  if (response.result() == http::status::not_modified) return response;
+  response.content_length(answer.body.size());
   if (!head) response.body() = answer.body;
   return response;
 }
 
-HttpRequest Split(std::string_view method, std::string_view target) {
-  const std::size_t mark = target.find('?');
-  if (mark == std::string_view::npos) return {.method = method, .path = target, .query = {}};
-  return {.method = method, .path = target.substr(0, mark), .query = target.substr(mark + 1)};
+// The body of a stream ends with its connection, so it needs no chunks.
+http::response<http::empty_body> MakeStreamHead(const HttpAnswer& answer, unsigned version) {
+  http::response<http::empty_body> response(http::status::ok, version);
+  response.set(http::field::content_type, "text/event-stream; charset=utf-8");
+  response.set(http::field::cache_control, "no-store");
+  response.set("X-Content-Type-Options", "nosniff");
+  for (const auto& [name, value] : answer.fields) response.set(name, value);
+  response.keep_alive(false);
+  return response;
+}
+
+// Where two of them disagree, a check of one says nothing about the other.
+bool HasRepeatedField(const Parser::value_type& request) {
+  return std::ranges::any_of(
+      std::array{http::field::host, http::field::origin, http::field::content_type},
+      [&](http::field name) { return request.count(name) > 1; });
+}
+
+// The views last as long as `request` and `body`.
+HttpRequest MakeRequest(const Parser::value_type& request, std::string_view body) {
+  const std::string_view target = ToStd(request.target());
+  const std::size_t mark = std::min(target.find('?'), target.size());
+  HttpRequest made{.method = ToStd(request.method_string()),
+                   .path = target.substr(0, mark),
+                   .query = target.substr(std::min(mark + 1, target.size())),
+                   .body = body};
+  made.host = ToStd(request[http::field::host]);
+  made.origin = ToStd(request[http::field::origin]);
+  made.accept = ToStd(request[http::field::accept]);
+  made.accept_encoding = ToStd(request[http::field::accept_encoding]);
+  made.content_type = ToStd(request[http::field::content_type]);
+  made.if_none_match = ToStd(request[http::field::if_none_match]);
+  made.last_event_id = ToStd(request["Last-Event-ID"]);
+  made.sec_fetch_site = ToStd(request["Sec-Fetch-Site"]);
+  return made;
 }
 
 // The answer to a head or body that could not be read; nullopt where nobody waits for one.
@@ -118,6 +153,7 @@ class HttpServer::Impl {
   }
 
   const std::string& address() const { return address_; }
+  std::uint64_t streams_cut() const { return streams_cut_; }
 
   void Start() {
     asio::co_spawn(loop_.executor(), Listen(),
@@ -136,6 +172,10 @@ class HttpServer::Impl {
  private:
   struct Session {
     Stream stream;
+    std::string peer = {};
+    bool peer_is_loopback = false;
+    std::uint16_t local_port = 0;
+    std::string body = {};   // of the request that is served
     bool has_asked = false;  // has sent a full request
   };
 
@@ -172,6 +212,7 @@ class HttpServer::Impl {
   // Owns one connection from accept to close.
   Awaitable<> Serve(Stream stream) {
     Session session{.stream = std::move(stream)};
+    NameEnds(session);
     struct Registration {
       std::list<Session*>& sessions;
       Session* session;
@@ -201,7 +242,7 @@ class HttpServer::Impl {
       buffer.commit(bytes);
     }
     stream.expires_after(limits_.exchange);
-    error_code error = co_await ReadRequest(stream, buffer, parser);
+    error_code error = co_await ReadRequest(session, buffer, parser);
     const Parser::value_type& request = parser.get();
     std::optional<HttpAnswer> answer;
     if (error) {
@@ -209,7 +250,11 @@ class HttpServer::Impl {
       if (!answer) co_return false;
     } else {
       session.has_asked = true;
-      answer = handler_(Split(ToStd(request.method_string()), ToStd(request.target())));
+      answer = Answer(session, request);
+    }
+    if (answer->stream) {
+      co_await ServeStream(stream, *answer, request.version());
+      co_return false;
     }
     const bool keep_alive = !error && request.keep_alive() && !stopped_;
     const bool head = request.method() == http::verb::head;
@@ -218,8 +263,73 @@ class HttpServer::Impl {
     co_return keep_alive && !write_error;
   }
 
-  // The head, then the body, which nobody wants, piece by piece.
-  Awaitable<error_code> ReadRequest(Stream& stream, beast::flat_buffer& buffer, Parser& parser) {
+  HttpAnswer Answer(const Session& session, const Parser::value_type& request) {
+    if (HasRepeatedField(request)) return {.status = 400, .body = "repeated field\n"};
+    HttpRequest made = MakeRequest(request, session.body);
+    made.peer = session.peer;
+    made.peer_is_loopback = session.peer_is_loopback;
+    made.local_port = session.local_port;
+    HttpAnswer answer = handler_(made);
+    if (request.method() == http::verb::head) answer.stream = nullptr;
+    if (answer.stream && streams_ >= limits_.streams) {
+      return {.status = 503,
+              .body = "too many streams of events are open; close one, or try again later\n",
+              .fields = {{"Retry-After", "5"}}};
+    }
+    return answer;
+  }
+
+  // Owns one stream of events from its head to its end.
+  Awaitable<> ServeStream(Stream& stream, const HttpAnswer& answer, unsigned version) {
+    const Count count(streams_);
+    auto head = MakeStreamHead(answer, version);
+    const auto [head_error, head_bytes] = co_await http::async_write(stream, head, kNoThrow);
+    if (head_error || stopped_) co_return;
+    const auto events = std::make_shared<EventStream>(loop_);
+    // A reader of events says nothing any more: what comes is its end, or the close by Stop.
+    stream.socket().async_wait(tcp::socket::wait_read, [events](error_code) { events->Close(); });
+    answer.stream(events);
+    while (!events->closed()) {
+      std::string text = co_await events->Next(limits_.heartbeat);
+      if (events->closed()) break;
+      if (text.empty()) text = ":\n\n";
+      stream.expires_after(limits_.exchange);
+      const auto [error, bytes] = co_await asio::async_write(stream, asio::buffer(text), kNoThrow);
+      if (error) break;
+    }
+    if (events->cut()) {
+      ++streams_cut_;
+      log::Warn("a stream of events was cut: its reader is too slow", {{"socket", name_}});
+    }
+    events->Close();
+  }
+
+  struct Count {
+    std::size_t& count;
+    explicit Count(std::size_t& of) : count(of) { ++count; }
+    Count(const Count&) = delete;
+    Count& operator=(const Count&) = delete;
+    ~Count() { --count; }
+  };
+
+  static void NameEnds(Session& session) {
+    error_code error;
+    const tcp::endpoint peer = session.stream.socket().remote_endpoint(error);
+    if (error) return;
+    session.peer =
+        proxy::SocketAddress(peer.data(), static_cast<socklen_t>(peer.size())).ToString();
+    const asio::ip::address address = peer.address();
+    session.peer_is_loopback =
+        address.is_loopback() ||
+        (address.is_v6() && address.to_v6().is_v4_mapped() &&
+         asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback());
+    session.local_port = session.stream.socket().local_endpoint(error).port();
+  }
+
+  // The head, then the body piece by piece.
+  Awaitable<error_code> ReadRequest(Session& session, beast::flat_buffer& buffer, Parser& parser) {
+    Stream& stream = session.stream;
+    session.body.clear();
     const auto [head_error, head_bytes] =
         co_await http::async_read_header(stream, buffer, parser, kNoThrow);
     if (head_error) co_return head_error;
@@ -228,11 +338,14 @@ class HttpServer::Impl {
       const auto [error, bytes] = co_await http::async_write(stream, go_on, kNoThrow);
       if (error) co_return error;
     }
-    std::array<char, 4096> dropped;
+    std::array<char, 4096> piece;
     while (!parser.is_done()) {
-      parser.get().body() = {.data = dropped.data(), .size = dropped.size(), .more = true};
+      parser.get().body() = {.data = piece.data(), .size = piece.size(), .more = true};
       const auto [error, bytes] = co_await http::async_read_some(stream, buffer, parser, kNoThrow);
       if (error && error != http::error::need_buffer) co_return error;
+      // What is left of the room was not filled.
+      const std::size_t filled = piece.size() - parser.get().body().size;
+      if (limits_.keep_bodies) session.body.append(piece.data(), filled);
     }
     co_return error_code();
   }
@@ -254,6 +367,8 @@ class HttpServer::Impl {
   proxy::net::Timer back_off_;
   std::string address_;
   std::list<Session*> sessions_;  // the oldest first
+  std::size_t streams_ = 0;
+  std::uint64_t streams_cut_ = 0;
   bool stopped_ = false;
 };
 
@@ -272,6 +387,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Open(proxy::net::Loop& l
 }
 
 const std::string& HttpServer::address() const { return impl_->address(); }
+
+std::uint64_t HttpServer::streams_cut() const { return impl_->streams_cut(); }
 
 void HttpServer::Start() { impl_->Start(); }
 

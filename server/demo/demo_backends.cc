@@ -16,6 +16,7 @@ HttpServerLimits Limits() {
   return {.connections = 4096,
           .head_bytes = 64 * 1024,
           .body_bytes = 1024 * 1024 * 1024,
+          .keep_bodies = false,
           .idle = std::chrono::minutes(1),
           .exchange = std::chrono::minutes(1)};
 }
