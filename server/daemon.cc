@@ -57,7 +57,10 @@ class Daemon {
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
         proxy_(config_.proxy, loop_, access_log),
         telemetry_(loop_, proxy_, access_log),
-        service_(proxy_.registry(), readiness_, std::string(Version())),
+        service_(proxy_.registry(), readiness_, std::string(Version()),
+                 [this](std::string_view pool, std::string_view id) {
+                   return telemetry_.CountersOf(pool, id);
+                 }),
         shutdown_timer_(loop_.executor()) {}
 
   // Everything that can fail, before the first thread starts.
