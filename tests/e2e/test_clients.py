@@ -64,6 +64,7 @@ def go_client(generated):
     options = ["plugins=grpc", f"M{CONTROL}=remora/v1"]
     options += [f"Mgoogle/protobuf/{name}.proto=github.com/golang/protobuf/ptypes/{name}"
                 for name in ("duration", "timestamp")]
+    options.append("Mgoogle/protobuf/field_mask.proto=google.golang.org/genproto/protobuf/field_mask")
     made = subprocess.run(["protoc", f"-I{PROTO}", f"--go_out={','.join(options)}:{out}", CONTROL],
                           capture_output=True, text=True)
     if "plugins are not supported" in made.stderr:
