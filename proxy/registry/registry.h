@@ -87,10 +87,10 @@ struct RemoveResult {
 
 // What Update changes; nullopt: stays as it is.
 struct SpecChange {
-  std::optional<std::string> url;  // must be the one it has
-  std::optional<std::uint32_t> weight;
-  std::optional<std::uint32_t> max_active;
-  std::optional<std::map<std::string, std::string>> labels;  // all of them
+  std::optional<std::string> url = {};  // must be the one it has
+  std::optional<std::uint32_t> weight = {};
+  std::optional<std::uint32_t> max_active = {};
+  std::optional<std::map<std::string, std::string>> labels = {};  // all of them
 };
 
 struct UpdateResult {
