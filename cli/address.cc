@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace remora::cli {
@@ -66,18 +67,26 @@ Environment Environment::OfThisProcess() {
           .look = [uid = ::getuid()](const std::string& path) { return LookAtSocket(path, uid); }};
 }
 
-std::expected<std::string, std::string> DefaultAddress(const Environment& environment) {
-  if (environment.remora_server) return *environment.remora_server;
+std::expected<ChosenAddress, std::string> ChooseAddress(const Environment& environment) {
+  if (environment.remora_server) return ChosenAddress{*environment.remora_server, "REMORA_SERVER"};
   const std::vector<std::string> candidates = Candidates(environment);
   std::string refused;
   for (const std::string& path : candidates) {
     const SocketOwner owner = environment.look(path);
-    if (owner == SocketOwner::kTrusted) return "unix:" + path;
+    if (owner == SocketOwner::kTrusted)
+      return ChosenAddress{"unix:" + path, "a socket found there"};
     if (owner == SocketOwner::kOther && refused.empty()) refused = path;
   }
-  if (refused.empty()) return "unix:" + candidates.front();
+  if (refused.empty())
+    return ChosenAddress{"unix:" + candidates.front(), "default: no socket found"};
   return std::unexpected("the socket " + refused +
                          " or its directory belongs to another user, or could be replaced by one");
+}
+
+std::expected<std::string, std::string> DefaultAddress(const Environment& environment) {
+  auto chosen = ChooseAddress(environment);
+  if (!chosen) return std::unexpected(std::move(chosen.error()));
+  return std::move(chosen->address);
 }
 
 std::optional<std::string> UnixPath(std::string_view address) {

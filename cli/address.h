@@ -32,10 +32,17 @@ struct Environment {
   static Environment OfThisProcess();
 };
 
+struct ChosenAddress {
+  std::string address;
+  std::string from;  // for people: where it comes from
+};
+
 // REMORA_SERVER if set; else the first trusted socket of $XDG_RUNTIME_DIR/remora/control.sock,
 // /tmp/remora-<uid>/control.sock and /run/remora/control.sock; root looks at the last one only.
 // Where none is there, the one that a remorad of this user would make, so that the error names a
 // useful path. An error where all that is there is not trusted.
+std::expected<ChosenAddress, std::string> ChooseAddress(const Environment& environment);
+// Its address alone.
 std::expected<std::string, std::string> DefaultAddress(const Environment& environment);
 
 // Checks `unix:/path` or `host:port` (also `[v6]:port`) and returns it as a target for gRPC. The

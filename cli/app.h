@@ -27,6 +27,8 @@ struct Surroundings {
   Clock& clock;
   std::ostream& out;
   std::ostream& err;
+  bool terminal = false;   // `out` is one, and not a dumb one
+  bool no_colour = false;  // NO_COLOR
 };
 
 // `arguments` are without the name of the program.

@@ -12,13 +12,15 @@
 
 namespace remora::cli {
 
-enum class OutputFormat { kTable, kJson };
+enum class OutputFormat { kTable, kWide, kJson, kYaml, kName, kJsonl };
 
 struct GlobalOptions {
   std::string server;  // the address that is called
   std::chrono::milliseconds timeout{5000};
   OutputFormat output = OutputFormat::kTable;
   bool no_headers = false;
+  bool terminal = false;  // the output is a terminal
+  bool colour = false;    // the same, and nobody asked for none
   bool quiet = false;
 };
 

@@ -39,6 +39,15 @@ class GrpcControlClient final : public ControlClient {
   Reply<v1::RemoveServerResponse> RemoveServer(const v1::RemoveServerRequest& request) override {
     return Call(&v1::Control::Stub::RemoveServer, request);
   }
+  Reply<v1::UpdateServerResponse> UpdateServer(const v1::UpdateServerRequest& request) override {
+    return Call(&v1::Control::Stub::UpdateServer, request);
+  }
+  Reply<v1::DrainServerResponse> DrainServer(const v1::DrainServerRequest& request) override {
+    return Call(&v1::Control::Stub::DrainServer, request);
+  }
+  Reply<v1::UndrainServerResponse> UndrainServer(const v1::UndrainServerRequest& request) override {
+    return Call(&v1::Control::Stub::UndrainServer, request);
+  }
   Reply<v1::ListServersResponse> ListServers(const v1::ListServersRequest& request) override {
     return Call(&v1::Control::Stub::ListServers, request);
   }
@@ -60,8 +69,12 @@ class GrpcControlClient final : public ControlClient {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout_);
     Response response;
-    const grpc::Status status = ((*stub_).*method)(&context, request, &response);
+    grpc::Status status = ((*stub_).*method)(&context, request, &response);
     if (status.ok()) return response;
+    // Nothing here cancels a call: gRPC says this of a server that ended meanwhile.
+    if (status.error_code() == grpc::StatusCode::CANCELLED) {
+      status = {grpc::StatusCode::UNAVAILABLE, "the server ended before it answered"};
+    }
     Failure failure = FailureFrom(status, address_);
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
       failure.message = "no answer within " + FormatDuration(timeout_);

@@ -19,6 +19,10 @@ class ControlClient {
 
   virtual Reply<v1::AddServerResponse> AddServer(const v1::AddServerRequest& request) = 0;
   virtual Reply<v1::RemoveServerResponse> RemoveServer(const v1::RemoveServerRequest& request) = 0;
+  virtual Reply<v1::UpdateServerResponse> UpdateServer(const v1::UpdateServerRequest& request) = 0;
+  virtual Reply<v1::DrainServerResponse> DrainServer(const v1::DrainServerRequest& request) = 0;
+  virtual Reply<v1::UndrainServerResponse> UndrainServer(
+      const v1::UndrainServerRequest& request) = 0;
   virtual Reply<v1::ListServersResponse> ListServers(const v1::ListServersRequest& request) = 0;
   virtual Reply<v1::Server> GetServer(const v1::GetServerRequest& request) = 0;
   virtual Reply<v1::HealthResponse> Health(const v1::HealthRequest& request) = 0;

@@ -16,6 +16,9 @@ std::string HintForReason(std::string_view reason) {
   if (reason == "SERVER_ALREADY_EXISTS") {
     return "remove that server first, or add this one under another --id";
   }
+  if (reason == "SERVER_REMOVED") {
+    return "`remoractl servers list` shows when it is gone; `remoractl servers add` brings it back";
+  }
   if (reason == "REGISTRY_FULL") return "remove servers that are not needed any more";
   if (reason == "INVALID_FIELD") return "correct what is named above and run the command again";
   return {};

@@ -17,6 +17,7 @@ namespace remora::cli {
 
 struct ServersListOptions {
   std::string pool = {};  // empty: all
+  bool watch = false;     // go on with each change, for ever
 };
 Outcome ServersList(const ServersListOptions& options, const Context& context);
 
@@ -45,6 +46,38 @@ struct ServersRemoveOptions {
   bool wait = false;  // until its last request has ended; then nothing but remarks is shown
 };
 Outcome ServersRemove(const ServersRemoveOptions& options, const Context& context);
+
+struct ServersDrainOptions {
+  std::string server = {};  // as in ServersGetOptions
+  std::string pool = {};
+  std::optional<std::chrono::milliseconds> drain_timeout = {};  // unset: the server's default
+  bool wait = false;                                            // until its last request has ended
+};
+Outcome ServersDrain(const ServersDrainOptions& options, const Context& context);
+
+struct ServersUndrainOptions {
+  std::string server = {};  // as in ServersGetOptions
+  std::string pool = {};
+};
+Outcome ServersUndrain(const ServersUndrainOptions& options, const Context& context);
+
+struct ServersApplyOptions {
+  std::string file = {};  // "-": the standard input
+  bool dry_run = false;   // show the differences only
+  bool prune = false;     // remove what `api` owns and the file does not name
+};
+Outcome ServersApply(const ServersApplyOptions& options, const Context& context);
+
+// Readiness, pools and the servers that take no traffic, on one screen. Succeeds also where the
+// sidecar is not ready: for people; probes use Health.
+Outcome Status(const Context& context);
+
+struct TopOptions {
+  std::string pool = {};  // empty: all
+  std::chrono::milliseconds interval{1000};
+};
+// Draws the servers on the terminal until somebody leaves; kUsage where the output is none.
+Outcome Top(const TopOptions& options, const Context& context);
 
 // Fails with kFailure, after its output, when the sidecar is not ready: usable as a probe.
 Outcome Health(const Context& context);

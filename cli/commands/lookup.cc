@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,15 @@ bool HasPort(std::string_view authority) {
   return colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos;
 }
 
+// "id" or "pool/id": no url looks like that, as those have a ':'.
+std::optional<ServerName> ParseName(const std::string& pool, const std::string& text) {
+  if (text.find(':') != std::string::npos) return std::nullopt;
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) return ServerName{pool, text};
+  if (slash == 0 || text.find('/', slash + 1) != std::string::npos) return std::nullopt;
+  return ServerName{text.substr(0, slash), text.substr(slash + 1)};
+}
+
 std::unexpected<Failure> Ambiguous(const std::string& url,
                                    const std::vector<const v1::Server*>& matches) {
   std::string names;
@@ -34,6 +44,10 @@ std::unexpected<Failure> Ambiguous(const std::string& url,
 }
 
 }  // namespace
+
+bool IsRemoved(const v1::Server& server) {
+  return server.status().state() == v1::ServerStatus::DRAINING && !server.status().drained();
+}
 
 Reply<v1::ListServersResponse> ListAllServers(ControlClient& client, const std::string& pool) {
   v1::ListServersResponse all;
@@ -50,9 +64,25 @@ Reply<v1::ListServersResponse> ListAllServers(ControlClient& client, const std::
   }
 }
 
+std::vector<std::string> ServerIds(ControlClient& client, const std::string& pool) {
+  std::vector<std::string> ids;
+  if (const auto all = ListAllServers(client, pool)) {
+    for (const v1::Server& server : all->servers()) ids.push_back(server.id());
+  }
+  return ids;
+}
+
+std::vector<std::string> PoolNames(ControlClient& client) {
+  std::vector<std::string> names;
+  if (const auto health = client.Health({})) {
+    for (const v1::PoolHealth& pool : health->pools()) names.push_back(pool.pool());
+  }
+  return names;
+}
+
 Reply<ServerName> ResolveServer(ControlClient& client, const std::string& pool,
                                 const std::string& id_or_url) {
-  if (id_or_url.find_first_of(":/") == std::string::npos) return ServerName{pool, id_or_url};
+  if (auto name = ParseName(pool, id_or_url)) return *std::move(name);
   auto all = ListAllServers(client, pool);
   if (!all) return std::unexpected(std::move(all.error()));
   const std::string wanted = CanonicalUrl(id_or_url);
@@ -60,8 +90,7 @@ Reply<ServerName> ResolveServer(ControlClient& client, const std::string& pool,
   std::vector<const v1::Server*> draining;
   for (const v1::Server& server : all->servers()) {
     if (CanonicalUrl(server.spec().url()) != wanted) continue;
-    const bool drains = server.status().state() == v1::ServerStatus::DRAINING;
-    (drains ? draining : matches).push_back(&server);
+    (IsRemoved(server) ? draining : matches).push_back(&server);
   }
   if (matches.empty()) matches = std::move(draining);
   if (matches.size() > 1) return Ambiguous(id_or_url, matches);

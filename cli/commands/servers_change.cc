@@ -8,15 +8,16 @@
 #include "cli/commands/print.h"
 #include "cli/commands/wait.h"
 #include "cli/duration.h"
-#include "cli/output/json.h"
 
 namespace remora::cli {
 namespace {
 
-// What nobody needs to look at: there is no such server (any more).
-constexpr char kNothing[] = "{}\n";
-
-std::string NameOf(const v1::Server& server) { return server.pool() + "/" + server.id(); }
+google::protobuf::Duration ToProto(std::chrono::milliseconds duration) {
+  google::protobuf::Duration proto;
+  proto.set_seconds(duration.count() / 1000);
+  proto.set_nanos(static_cast<std::int32_t>(duration.count() % 1000 * 1'000'000));
+  return proto;
+}
 
 v1::AddServerRequest RequestFor(const ServersAddOptions& options) {
   v1::AddServerRequest request;
@@ -35,17 +36,13 @@ v1::RemoveServerRequest RequestFor(const ServersRemoveOptions& options, const Se
   request.set_pool(name.pool);
   request.set_id(name.id);
   request.set_allow_missing(options.allow_missing);
-  if (options.drain_timeout) {
-    const auto ms = options.drain_timeout->count();
-    request.mutable_drain_timeout()->set_seconds(ms / 1000);
-    request.mutable_drain_timeout()->set_nanos(static_cast<std::int32_t>(ms % 1000 * 1'000'000));
-  }
+  if (options.drain_timeout) *request.mutable_drain_timeout() = ToProto(*options.drain_timeout);
   return request;
 }
 
 Outcome ReportMissing(const ServersRemoveOptions& options, const Context& context) {
   context.Note("There was no server " + options.server + ".");
-  if (context.options.output == OutputFormat::kJson) context.out << kNothing;
+  PrintNothing(context);
   return {};
 }
 
@@ -57,6 +54,12 @@ std::chrono::milliseconds DrainTimeLeft(const v1::Server& server, const Context&
       std::chrono::seconds(deadline.seconds()) + std::chrono::nanoseconds(deadline.nanos());
   const auto left = since_epoch - context.clock.Now().time_since_epoch();
   return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds(0));
+}
+
+std::string StillRunning(const v1::Server& server, std::chrono::milliseconds left) {
+  const std::uint32_t running = server.status().active_requests();
+  if (running == 0) return ".";
+  return "; " + std::to_string(running) + " still run, at most " + FormatDuration(left) + ".";
 }
 
 }  // namespace
@@ -90,11 +93,8 @@ Outcome ServersRemove(const ServersRemoveOptions& options, const Context& contex
   if (!removed->has_server()) return ReportMissing(options, context);
   const v1::Server& server = removed->server();
   const std::chrono::milliseconds drain = DrainTimeLeft(server, context);
-  const std::uint32_t running = server.status().active_requests();
   context.Note("Removed " + NameOf(server) + ": it gets no new requests" +
-               (running == 0 ? "."
-                             : "; " + std::to_string(running) + " still run, at most " +
-                                   FormatDuration(drain) + "."));
+               StillRunning(server, drain));
   if (options.wait) {
     // The server itself cuts at the drain deadline; the rest of the time is for it to say so.
     if (auto gone = WaitUntilGone(server, drain + context.options.timeout, context); !gone) {
@@ -102,9 +102,49 @@ Outcome ServersRemove(const ServersRemoveOptions& options, const Context& contex
     }
     context.Note("Its last request has ended.");
     // The server is gone: what it was like when it began to drain would mislead.
-    if (context.options.output == OutputFormat::kJson) context.out << kNothing;
+    PrintNothing(context);
     return {};
   }
+  PrintServer(server, context);
+  return {};
+}
+
+Outcome ServersDrain(const ServersDrainOptions& options, const Context& context) {
+  auto name = ResolveServer(context.client, options.pool, options.server);
+  if (!name) return std::unexpected(std::move(name.error()));
+  v1::DrainServerRequest request;
+  request.set_pool(name->pool);
+  request.set_id(name->id);
+  if (options.drain_timeout) *request.mutable_drain_timeout() = ToProto(*options.drain_timeout);
+  auto drained = context.client.DrainServer(request);
+  if (!drained) return std::unexpected(std::move(drained.error()));
+  const v1::Server& server = drained->server();
+  const std::chrono::milliseconds left = DrainTimeLeft(server, context);
+  context.Note("Drained " + NameOf(server) + ": it gets no new requests" +
+               StillRunning(server, left));
+  if (!options.wait) {
+    PrintServer(server, context);
+    return {};
+  }
+  auto idle = WaitUntilIdle(server, left + context.options.timeout, context);
+  if (!idle) return std::unexpected(std::move(idle.error()));
+  context.Note("Its last request has ended.");
+  PrintServer(*idle, context);
+  return {};
+}
+
+Outcome ServersUndrain(const ServersUndrainOptions& options, const Context& context) {
+  auto name = ResolveServer(context.client, options.pool, options.server);
+  if (!name) return std::unexpected(std::move(name.error()));
+  v1::UndrainServerRequest request;
+  request.set_pool(name->pool);
+  request.set_id(name->id);
+  auto opened = context.client.UndrainServer(request);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  const v1::Server& server = opened->server();
+  context.Note(NameOf(server) + (server.status().state() == v1::ServerStatus::ACTIVE
+                                     ? " takes traffic again."
+                                     : " is open again; it takes traffic once a probe passes."));
   PrintServer(server, context);
   return {};
 }

@@ -1,27 +1,22 @@
 #include <utility>
-#include <vector>
 
 #include "cli/commands/commands.h"
 #include "cli/commands/lookup.h"
 #include "cli/commands/print.h"
-#include "cli/output/json.h"
+#include "cli/commands/watch.h"
 
 namespace remora::cli {
 
 Outcome ServersList(const ServersListOptions& options, const Context& context) {
+  if (options.watch) return WatchServers(options.pool, context);
   const auto all = ListAllServers(context.client, options.pool);
   if (!all) return std::unexpected(all.error());
-  if (context.options.output == OutputFormat::kJson) {
-    context.out << ToJson(*all);
-    return {};
-  }
-  const std::vector<v1::Server> servers(all->servers().begin(), all->servers().end());
-  if (servers.empty()) {
+  if (all->servers().empty() && IsTable(context.options.output)) {
     context.Note("No servers" + (options.pool.empty() ? "" : " in pool " + options.pool) +
                  ". Add one with `remoractl servers add URL`.");
     return {};
   }
-  PrintServers(servers, context);
+  PrintServers(*all, context);
   return {};
 }
 

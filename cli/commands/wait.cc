@@ -6,6 +6,7 @@
 
 #include "cli/commands/lookup.h"
 #include "cli/duration.h"
+#include "cli/output/views.h"
 
 namespace remora::cli {
 namespace {
@@ -51,7 +52,20 @@ Reply<std::optional<v1::Server>> Find(const v1::Server& server, const Context& c
   return std::nullopt;
 }
 
-std::string NameOf(const v1::Server& server) { return server.pool() + "/" + server.id(); }
+std::unexpected<Failure> SomebodyElse(const v1::Server& server, const std::string& did) {
+  return std::unexpected(Failure{.exit = ExitCode::kPrecondition,
+                                 .message = NameOf(server) + " was " + did + " while waiting",
+                                 .hint = "see who else changes the servers of this sidecar"});
+}
+
+std::unexpected<Failure> StillRuns(const v1::Server& server, std::chrono::milliseconds limit) {
+  return std::unexpected(
+      Failure{.exit = ExitCode::kTimeout,
+              .message = NameOf(server) + " still has " +
+                         std::to_string(server.status().active_requests()) + " requests after " +
+                         FormatDuration(limit),
+              .hint = "it gets no new requests; those that run are cut at its drain deadline"});
+}
 
 }  // namespace
 
@@ -60,12 +74,14 @@ Reply<v1::Server> WaitUntilActive(const v1::Server& server, const Context& conte
   while (true) {
     auto found = Find(server, context);
     if (!found) return std::unexpected(std::move(found.error()));
-    if (!*found || (*found)->status().state() == v1::ServerStatus::DRAINING) {
-      return std::unexpected(Failure{.exit = ExitCode::kPrecondition,
-                                     .message = NameOf(server) + " was removed while waiting",
-                                     .hint = "see who else changes the servers of this sidecar"});
-    }
+    if (!*found || IsRemoved(**found)) return SomebodyElse(server, "removed");
     const v1::ServerStatus& status = (*found)->status();
+    if (status.drained()) {
+      return std::unexpected(
+          Failure{.exit = ExitCode::kPrecondition,
+                  .message = NameOf(server) + " is drained: it takes no traffic",
+                  .hint = "open it with `remoractl servers undrain " + NameOf(server) + "`"});
+    }
     if (status.state() == v1::ServerStatus::ACTIVE) return std::move(**found);
     if (waiting.over()) {
       return std::unexpected(Failure{
@@ -81,6 +97,20 @@ Reply<v1::Server> WaitUntilActive(const v1::Server& server, const Context& conte
   }
 }
 
+Reply<v1::Server> WaitUntilIdle(const v1::Server& server, std::chrono::milliseconds limit,
+                                const Context& context) {
+  Waiting waiting(limit, context.clock);
+  while (true) {
+    auto found = Find(server, context);
+    if (!found) return std::unexpected(std::move(found.error()));
+    if (!*found || IsRemoved(**found)) return SomebodyElse(server, "removed");
+    if (!(*found)->status().drained()) return SomebodyElse(server, "opened again");
+    if ((*found)->status().active_requests() == 0) return std::move(**found);
+    if (waiting.over()) return StillRuns(**found, limit);
+    waiting.Pause();
+  }
+}
+
 Outcome WaitUntilGone(const v1::Server& server, std::chrono::milliseconds limit,
                       const Context& context) {
   Waiting waiting(limit, context.clock);
@@ -88,14 +118,7 @@ Outcome WaitUntilGone(const v1::Server& server, std::chrono::milliseconds limit,
     auto found = Find(server, context);
     if (!found) return std::unexpected(std::move(found.error()));
     if (!*found) return {};
-    if (waiting.over()) {
-      return std::unexpected(
-          Failure{.exit = ExitCode::kTimeout,
-                  .message = NameOf(server) + " still has " +
-                             std::to_string((*found)->status().active_requests()) +
-                             " requests after " + FormatDuration(limit),
-                  .hint = "it gets no new requests; those that run are cut at its drain deadline"});
-    }
+    if (waiting.over()) return StillRuns(**found, limit);
     waiting.Pause();
   }
 }

@@ -13,6 +13,11 @@ namespace remora::cli {
 // Returns it as it is then. Removed meanwhile: kPrecondition.
 Reply<v1::Server> WaitUntilActive(const v1::Server& server, const Context& context);
 
+// Until nothing runs on `server` any more, at most `limit`. Returns it as it is then. Removed or
+// opened again meanwhile: kPrecondition.
+Reply<v1::Server> WaitUntilIdle(const v1::Server& server, std::chrono::milliseconds limit,
+                                const Context& context);
+
 // Until `server` is not listed any more, that is, its last request has ended; at most `limit`.
 Outcome WaitUntilGone(const v1::Server& server, std::chrono::milliseconds limit,
                       const Context& context);

@@ -3,10 +3,11 @@
 #include <google/protobuf/util/json_util.h>
 
 namespace remora::cli {
+namespace {
 
-std::string ToJson(const google::protobuf::Message& message) {
+std::string Print(const google::protobuf::Message& message, bool indented) {
   google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
+  options.add_whitespace = indented;
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   std::string text;
@@ -16,5 +17,11 @@ std::string ToJson(const google::protobuf::Message& message) {
   if (!text.ends_with('\n')) text += '\n';
   return text;
 }
+
+}  // namespace
+
+std::string ToJson(const google::protobuf::Message& message) { return Print(message, true); }
+
+std::string ToJsonLine(const google::protobuf::Message& message) { return Print(message, false); }
 
 }  // namespace remora::cli

@@ -11,4 +11,7 @@ namespace remora::cli {
 // Indented, ends with a newline.
 std::string ToJson(const google::protobuf::Message& message);
 
+// On one line, which ends with a newline.
+std::string ToJsonLine(const google::protobuf::Message& message);
+
 }  // namespace remora::cli

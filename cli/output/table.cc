@@ -21,26 +21,33 @@ Table::Table(std::vector<std::string> heads) : heads_(std::move(heads)) {}
 
 void Table::AddRow(std::vector<std::string> cells) {
   assert(cells.size() == heads_.size());
-  for (std::string& cell : cells) cell = cell.empty() ? "-" : Printable(cell);
-  rows_.push_back(std::move(cells));
+  Row row;
+  for (const std::string& cell : cells) row.push_back({cell.empty() ? "-" : Printable(cell)});
+  rows_.push_back(std::move(row));
 }
 
-std::string Table::Render(bool with_heads) const {
-  std::vector<const std::vector<std::string>*> lines;
-  if (with_heads) lines.push_back(&heads_);
-  for (const auto& row : rows_) lines.push_back(&row);
+void Table::SetColour(std::size_t column, Colour colour) {
+  rows_.back().at(column).colour = colour;
+}
+
+std::string Table::Render(bool with_heads, bool with_colour) const {
+  Row heads;
+  for (const std::string& head : heads_) heads.push_back({head});
+  std::vector<const Row*> lines;
+  if (with_heads) lines.push_back(&heads);
+  for (const Row& row : rows_) lines.push_back(&row);
   std::vector<std::size_t> widths(heads_.size(), 0);
-  for (const auto* line : lines) {
+  for (const Row* line : lines) {
     for (std::size_t i = 0; i < line->size(); ++i) {
-      widths[i] = std::max(widths[i], Width((*line)[i]));
+      widths[i] = std::max(widths[i], Width((*line)[i].text));
     }
   }
   std::string text;
-  for (const auto* line : lines) {
+  for (const Row* line : lines) {
     for (std::size_t i = 0; i < line->size(); ++i) {
-      const std::string& cell = (*line)[i];
-      text += cell;
-      if (i + 1 < line->size()) text.append(widths[i] - Width(cell) + kGap, ' ');
+      const Cell& cell = (*line)[i];
+      text += InColour(cell.text, with_colour ? cell.colour : Colour::kNone);
+      if (i + 1 < line->size()) text.append(widths[i] - Width(cell.text) + kGap, ' ');
     }
     text += '\n';
   }

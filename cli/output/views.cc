@@ -1,6 +1,9 @@
 #include "cli/output/views.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
+#include <map>
 #include <utility>
 
 #include "cli/output/table.h"
@@ -43,19 +46,75 @@ std::string Age(std::chrono::seconds age) {
   return std::to_string(days) + "d";
 }
 
+std::string NameOf(const v1::Server& server) { return server.pool() + "/" + server.id(); }
+
+Colour ColourOf(v1::ServerStatus::State state) {
+  switch (state) {
+    case v1::ServerStatus::ACTIVE:
+      return Colour::kGreen;
+    case v1::ServerStatus::WARMING:
+      return Colour::kYellow;
+    case v1::ServerStatus::UNHEALTHY:
+      return Colour::kRed;
+    case v1::ServerStatus::DRAINING:
+      return Colour::kCyan;
+    default:
+      return Colour::kNone;
+  }
+}
+
+std::string Latency(bool measured, const google::protobuf::Duration& latency) {
+  if (!measured) return {};
+  const double ms =
+      static_cast<double>(latency.seconds()) * 1000 + static_cast<double>(latency.nanos()) / 1e6;
+  std::array<char, 32> text{};
+  if (ms < 1) {
+    std::snprintf(text.data(), text.size(), "%.0fus", ms * 1000);
+  } else if (ms < 1000) {
+    std::snprintf(text.data(), text.size(), ms < 100 ? "%.1fms" : "%.0fms", ms);
+  } else {
+    std::snprintf(text.data(), text.size(), "%.1fs", ms / 1000);
+  }
+  return text.data();
+}
+
 std::string ServersTable(std::span<const v1::Server> servers, const View& view) {
-  Table table(
-      {"NAME", "URL", "POOL", "STATE", "WEIGHT", "ACTIVE", "MAX", "OWNER", "AGE", "REASON"});
+  constexpr std::size_t kState = 3;
+  std::vector<std::string> heads = {"NAME",   "URL", "POOL",  "STATE", "WEIGHT",
+                                    "ACTIVE", "MAX", "OWNER", "AGE"};
+  if (view.wide) {
+    heads.insert(heads.end(), {"REQUESTS", "FAILURES", "P50", "P99", "UID", "REVISION", "LABELS"});
+  }
+  heads.emplace_back("REASON");
+  Table table(std::move(heads));
   for (const v1::Server& server : servers) {
     const v1::ServerSpec& spec = server.spec();
     const v1::ServerStatus& status = server.status();
-    table.AddRow({server.id(), spec.url(), server.pool(),
-                  v1::ServerStatus::State_Name(status.state()), std::to_string(spec.weight()),
-                  std::to_string(status.active_requests()),
-                  spec.max_active() == 0 ? "-" : std::to_string(spec.max_active()), server.owner(),
-                  AgeOf(server, view.now), status.reason()});
+    std::vector<std::string> cells = {
+        server.id(),
+        spec.url(),
+        server.pool(),
+        v1::ServerStatus::State_Name(status.state()),
+        std::to_string(spec.weight()),
+        std::to_string(status.active_requests()),
+        spec.max_active() == 0 ? "-" : std::to_string(spec.max_active()),
+        server.owner(),
+        AgeOf(server, view.now)};
+    if (view.wide) {
+      const std::map<std::string, std::string> labels(spec.labels().begin(), spec.labels().end());
+      std::string text;
+      for (const auto& [key, value] : labels) text += (text.empty() ? "" : ",") + key + "=" + value;
+      cells.insert(cells.end(), {std::to_string(status.requests_total()),
+                                 std::to_string(status.failures_total()),
+                                 Latency(status.has_latency_p50(), status.latency_p50()),
+                                 Latency(status.has_latency_p99(), status.latency_p99()),
+                                 server.uid(), std::to_string(server.revision()), text});
+    }
+    cells.push_back(status.reason());
+    table.AddRow(std::move(cells));
+    table.SetColour(kState, ColourOf(status.state()));
   }
-  return table.Render(view.with_heads);
+  return table.Render(view.with_heads, view.with_colour);
 }
 
 std::string HealthTable(const v1::HealthResponse& health, const View& view) {
@@ -63,13 +122,14 @@ std::string HealthTable(const v1::HealthResponse& health, const View& view) {
   sidecar.AddRow({health.ready() ? "true" : "false", health.version(),
                   Age(std::chrono::seconds(health.uptime().seconds())),
                   std::to_string(health.revision()), Joined(health.reasons())});
+  sidecar.SetColour(0, health.ready() ? Colour::kGreen : Colour::kRed);
   Table pools({"POOL", "TOTAL", "WARMING", "ACTIVE", "UNHEALTHY", "DRAINING", "REQUESTS"});
   for (const v1::PoolHealth& pool : health.pools()) {
     pools.AddRow({pool.pool(), std::to_string(pool.total()), std::to_string(pool.warming()),
                   std::to_string(pool.active()), std::to_string(pool.unhealthy()),
                   std::to_string(pool.draining()), std::to_string(pool.active_requests())});
   }
-  return sidecar.Render(view.with_heads) + "\n" + pools.Render(view.with_heads);
+  return sidecar.Render(view.with_heads, view.with_colour) + "\n" + pools.Render(view.with_heads);
 }
 
 std::string FailureText(const Failure& failure) {

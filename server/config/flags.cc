@@ -1,6 +1,8 @@
 #include "server/config/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,10 +33,25 @@ constexpr ScalarFlag kScalarFlags[] = {
 };
 
 constexpr char kFooter[] =
-    "\nFlags win over REMORA_* variables (REMORA_CONTROL_ADDRESS is control.address), which win\n"
-    "over the file: --config, else ./config.yaml, else /etc/remora/config.yaml, else none.\n"
-    "\nExit codes: 0 ended as asked, 64 wrong usage, 69 an address can't be bound, 70 internal\n"
-    "error, 78 wrong configuration.\n";
+    R"(Flags win over REMORA_* variables (REMORA_LOG_LEVEL is log.level), these over the file.
+Exit codes: 0 as asked, 64 wrong usage, 69 address can't be bound, 70 bug, 78 wrong configuration
+Examples:
+  remorad --demo
+  remorad --listen 0.0.0.0:3000 --server 10.0.0.5:8080 --server 10.0.0.6:8080
+)";
+
+// One screen: each flag with its value on a line, then the footer.
+std::string HelpText(const CLI::App& app) {
+  constexpr std::size_t kColumn = 30;
+  std::string text = app.get_description() + "\nUsage: remorad [OPTIONS]\nOptions:\n";
+  for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) {
+    std::string line = "  " + option->get_name();
+    if (option->get_items_expected_max() > 0) line += " " + option->get_type_name();
+    line.resize(std::max(line.size() + 1, kColumn), ' ');
+    text += line + option->get_description() + "\n";
+  }
+  return text + app.get_footer();
+}
 
 }  // namespace
 
@@ -48,7 +65,12 @@ std::variant<Flags, int> ParseFlags(int argc, const char* const* argv) {
 
   CLI::App app("Remora, a service mesh sidecar controlled over gRPC", "remorad");
   app.footer(kFooter);
-  app.add_option("--config", config_file, "YAML file")->type_name("FILE");
+  app.formatter_fn([](const CLI::App* shown, std::string /*name*/, CLI::AppFormatMode /*mode*/) {
+    return HelpText(*shown);
+  });
+  app.add_option("--config", config_file,
+                 "YAML file [./config.yaml, else /etc/remora/config.yaml, else none]")
+      ->type_name("FILE");
   app.add_option("--listen", listen,
                  "Data listener of pool default, or of the only pool; may be given again")
       ->type_name("ADDR")

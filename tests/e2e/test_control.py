@@ -512,7 +512,7 @@ def test_each_failure_of_remoractl_has_its_code_and_says_what_to_do(remora, remo
         (["servers", "list", "--pool", "nope"], 3, "POOL_NOT_FOUND"),
         (["servers", "add"], 2, "remoractl --help"),
         (["serverz"], 2, "remoractl --help"),
-        (["servers", "list", "-o", "xml"], 2, "table and json"),
+        (["servers", "list", "-o", "xml"], 2, "name and jsonl"),
     ]
     for arguments, code, text in cases:
         run = remoractl(daemon, *arguments)

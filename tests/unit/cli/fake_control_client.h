@@ -16,10 +16,12 @@ namespace remora::cli {
 class FakeControlClient final : public ControlClient {
  public:
   Reply<v1::AddServerResponse> AddServer(const v1::AddServerRequest& request) override {
+    changes.push_back("add " + request.pool() + "/" + request.id());
     added = request;
     return add_reply;
   }
   Reply<v1::RemoveServerResponse> RemoveServer(const v1::RemoveServerRequest& request) override {
+    changes.push_back("remove " + request.pool() + "/" + request.id());
     removed = request;
     return remove_reply;
   }
@@ -42,7 +44,25 @@ class FakeControlClient final : public ControlClient {
     }
     return get_replies.empty() ? get_reply : get_replies.front();
   }
-  Reply<v1::HealthResponse> Health(const v1::HealthRequest&) override { return health_reply; }
+  Reply<v1::HealthResponse> Health(const v1::HealthRequest&) override {
+    if (health_replies.empty()) return health_reply;
+    auto reply = std::move(health_replies.front());
+    health_replies.pop_front();
+    return reply;
+  }
+  Reply<v1::UpdateServerResponse> UpdateServer(const v1::UpdateServerRequest& request) override {
+    changes.push_back("update " + request.pool() + "/" + request.id());
+    updated = request;
+    return update_reply;
+  }
+  Reply<v1::DrainServerResponse> DrainServer(const v1::DrainServerRequest& request) override {
+    drained = request;
+    return drain_reply;
+  }
+  Reply<v1::UndrainServerResponse> UndrainServer(const v1::UndrainServerRequest& request) override {
+    undrained = request;
+    return undrain_reply;
+  }
 
   Reply<v1::AddServerResponse> add_reply;
   Reply<v1::RemoveServerResponse> remove_reply;
@@ -50,9 +70,17 @@ class FakeControlClient final : public ControlClient {
   Reply<v1::Server> get_reply;
   std::deque<Reply<v1::Server>> get_replies;  // instead of get_reply; the last one is for ever
   Reply<v1::HealthResponse> health_reply;
+  std::deque<Reply<v1::HealthResponse>> health_replies;  // before health_reply, one a call
+  Reply<v1::UpdateServerResponse> update_reply;
+  Reply<v1::DrainServerResponse> drain_reply;
+  Reply<v1::UndrainServerResponse> undrain_reply;
 
   v1::AddServerRequest added;
   v1::RemoveServerRequest removed;
+  v1::UpdateServerRequest updated;
+  v1::DrainServerRequest drained;
+  v1::UndrainServerRequest undrained;
+  std::vector<std::string> changes;  // in the order of the calls
   std::vector<v1::ListServersRequest> listed;
   v1::GetServerRequest got;
   int gets = 0;

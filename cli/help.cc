@@ -1,0 +1,72 @@
+#include "cli/help.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace remora::cli {
+namespace {
+
+using Line = std::pair<std::string, std::string>;
+
+// "remoractl servers add"
+std::string FullName(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : FullName(*parent) + " " + app.get_name();
+}
+
+bool IsPositional(const CLI::Option& option) { return option.get_positional(); }
+
+std::string UsageLine(const CLI::App& app, const std::vector<const CLI::Option*>& options) {
+  std::string usage = "Usage: " + FullName(app);
+  for (const CLI::Option* option : options) {
+    if (IsPositional(*option)) usage += " " + option->get_type_name();
+  }
+  if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) usage += " COMMAND";
+  return usage + " [OPTIONS]\n";
+}
+
+std::string OptionName(const CLI::Option& option) {
+  if (IsPositional(option)) return option.get_type_name();
+  std::string name;
+  for (const std::string& one : option.get_snames()) name += (name.empty() ? "-" : ",-") + one;
+  for (const std::string& one : option.get_lnames()) name += (name.empty() ? "--" : ",--") + one;
+  if (option.get_items_expected_max() > 0) name += " " + option.get_type_name();
+  return name;
+}
+
+std::string Lines(const std::string& title, const std::vector<Line>& lines) {
+  if (lines.empty()) return {};
+  std::size_t width = 0;
+  for (const auto& [name, text] : lines) width = std::max(width, name.size());
+  std::string text = title + "\n";
+  for (const auto& [name, description] : lines) {
+    text += "  " + name + std::string(width - name.size() + 2, ' ') + description + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string HelpText(const CLI::App& app) {
+  const std::vector<const CLI::Option*> options =
+      app.get_options([](const CLI::Option*) { return true; });
+  std::vector<Line> option_lines;
+  for (const CLI::Option* option : options) {
+    // Each command has it; only the first page says so.
+    if (option->check_lname("help") && app.get_parent() != nullptr) continue;
+    std::string text = option->get_description();
+    if (const std::string preset = option->get_default_str(); !preset.empty()) {
+      text += " [" + preset + "]";
+    }
+    option_lines.emplace_back(OptionName(*option), std::move(text));
+  }
+  std::vector<Line> command_lines;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    command_lines.emplace_back(command->get_name(), command->get_description());
+  }
+  return app.get_description() + "\n" + UsageLine(app, options) +
+         Lines("Commands:", command_lines) + Lines("Options:", option_lines) + app.get_footer();
+}
+
+}  // namespace remora::cli
