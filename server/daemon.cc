@@ -20,6 +20,7 @@
 #include "server/admin/http_server.h"
 #include "server/config/flags.h"
 #include "server/config/load.h"
+#include "server/config/print.h"
 #include "server/control/control_server.h"
 #include "server/control/control_service.h"
 #include "server/demo/demo_backends.h"
@@ -112,6 +113,7 @@ class Daemon {
       server.id = backend.id;
       server.spec.url = backend.url;
       server.where = "--demo";
+      server.origins = {{"id", "--demo"}, {"url", "--demo"}};
       config_.servers.push_back(std::move(server));
     }
     return absl::OkStatus();
@@ -228,6 +230,10 @@ int Main(int argc, const char* const* argv) {
     std::printf("%s\n", VersionLine().c_str());
     return kExitOk;
   }
+  if (flags.print_schema) {
+    std::fputs(RenderConfigSchema().c_str(), stdout);
+    return kExitOk;
+  }
   absl::StatusOr<Config> config = LoadConfig(flags, [](const char* name) { return getenv(name); });
   if (!config.ok()) {
     std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());
@@ -235,6 +241,10 @@ int Main(int argc, const char* const* argv) {
   }
   if (flags.validate) {
     std::printf("%s: valid\n", config->file.empty() ? "no file" : config->file.c_str());
+    return kExitOk;
+  }
+  if (flags.print_config) {
+    std::fputs(RenderConfigYaml(*config).c_str(), stdout);
     return kExitOk;
   }
   return RunDaemon(*std::move(config));
