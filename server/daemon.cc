@@ -21,11 +21,14 @@
 #include "server/admin/http_server.h"
 #include "server/config/flags.h"
 #include "server/config/load.h"
+#include "server/config/print.h"
 #include "server/control/control_server.h"
 #include "server/control/control_service.h"
 #include "server/demo/demo_backends.h"
 #include "server/exit_codes.h"
+#include "server/file_watch.h"
 #include "server/readiness.h"
+#include "server/reload.h"
 #include "server/signals.h"
 #include "server/telemetry.h"
 #include "server/version.h"
@@ -51,8 +54,9 @@ void LogListening(std::string_view socket, std::string_view address) {
 class Daemon {
  public:
   // `access_log` may be null.
-  Daemon(Config config, proxy::AccessLog* access_log)
+  Daemon(Config config, Reloader::Load load, proxy::AccessLog* access_log)
       : config_(std::move(config)),
+        load_(std::move(load)),
         access_log_(access_log),
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
         proxy_(config_.proxy, loop_, access_log),
@@ -67,6 +71,7 @@ class Daemon {
   int Prepare() {
     if (absl::Status status = OpenDemo(); !status.ok()) return Fail(kExitUnavailable, status);
     if (absl::Status status = FillRegistry(); !status.ok()) return Fail(kExitConfig, status);
+    PrepareReload();
     auto control = ControlServer::Open(config_.control.address, config_.control.insecure);
     if (!control.ok()) return Fail(kExitUnavailable, control.status());
     control_ = *std::move(control);
@@ -96,6 +101,7 @@ class Daemon {
     if (demo_ != nullptr) demo_->Start();
     telemetry_.Start();
     signals_.Start();
+    StartFileWatch();
     control_->SetServing();
     log::Info("ready", {{"version", Version()},
                         {"commit", Commit()},
@@ -119,14 +125,20 @@ class Daemon {
     auto demo = DemoBackends::Open(loop_);
     if (!demo.ok()) return demo.status();
     demo_ = *std::move(demo);
+    AddDemoServers(config_);
+    return absl::OkStatus();
+  }
+
+  void AddDemoServers(Config& config) const {
+    if (demo_ == nullptr) return;
     for (const DemoBackends::Backend& backend : demo_->backends()) {
       ListedServer server;
       server.id = backend.id;
       server.spec.url = backend.url;
       server.where = "--demo";
-      config_.servers.push_back(std::move(server));
+      server.origins = {{"id", "--demo"}, {"url", "--demo"}};
+      config.servers.push_back(std::move(server));
     }
-    return absl::OkStatus();
   }
 
   absl::Status FillRegistry() {
@@ -141,10 +153,36 @@ class Daemon {
     return absl::OkStatus();
   }
 
+  void PrepareReload() {
+    const auto load = [this] {
+      absl::StatusOr<Config> next = load_();
+      if (next.ok()) AddDemoServers(*next);
+      return next;
+    };
+    reloader_ = std::make_unique<Reloader>(load, config_, proxy_.registry(), readiness_);
+    if (config_.file.empty()) return;
+    file_watch_ = std::make_unique<FileWatch>(loop_, config_.file, config_.file_stamp,
+                                              [this] { Reload("file"); });
+  }
+
+  void StartFileWatch() {
+    if (file_watch_ == nullptr) return;
+    if (absl::Status status = file_watch_->Start(); !status.ok()) {
+      log::Warn("the configuration file is not watched; send SIGHUP after a change",
+                {{"file", config_.file}, {"detail", ToStd(status.message())}});
+    }
+  }
+
+  void Reload(std::string_view cause) {
+    if (draining_) return log::Info("draining, so the configuration is not reloaded");
+    if (file_watch_ != nullptr) file_watch_->Acknowledge();
+    reloader_->Reload(cause);
+  }
+
   void OnSignal(int signal) {
     if (signal == SIGHUP) {
       if (access_log_ != nullptr) access_log_->Reopen();
-      return log::Warn("SIGHUP: reload is not built yet; restart instead");
+      return Reload("SIGHUP");
     }
     log::Info("signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
     if (!draining_) {
@@ -195,6 +233,7 @@ class Daemon {
     if (demo_ != nullptr) demo_->Stop();
     telemetry_.Stop();
     signals_.Stop();
+    if (file_watch_ != nullptr) file_watch_->Stop();
     loop_.Close();
   }
 
@@ -204,7 +243,8 @@ class Daemon {
     return active;
   }
 
-  Config config_;
+  Config config_;  // as at the start; reloader_->running() is what is in effect
+  const Reloader::Load load_;
   proxy::AccessLog* const access_log_;
   proxy::net::Loop loop_;
   Signals signals_;
@@ -213,6 +253,8 @@ class Daemon {
   Readiness readiness_;
   ControlService service_;
   std::unique_ptr<DemoBackends> demo_;
+  std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<FileWatch> file_watch_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<HttpServer> admin_;
   proxy::net::Timer shutdown_timer_;
@@ -221,9 +263,18 @@ class Daemon {
   bool cut_ = false;
 };
 
+const char* Environment(const char* name) { return getenv(name); }
+
+// The file that was found at the start is the file: if it goes away, that is an error and not a
+// configuration without servers.
+Reloader::Load LoadAgain(Flags flags, const std::string& file) {
+  if (!file.empty()) flags.config_file = file;
+  return [flags = std::move(flags)] { return LoadConfig(flags, Environment); };
+}
+
 }  // namespace
 
-int RunDaemon(Config config) {
+int RunDaemon(Config config, Reloader::Load load) {
   log::Init(config.log.level, config.log.format);
   Signals::Block();
   // A peer that has gone is told by the return of the write.
@@ -242,7 +293,7 @@ int RunDaemon(Config config) {
     }
     access_log = *std::move(opened);
   }
-  Daemon daemon(std::move(config), access_log.get());
+  Daemon daemon(std::move(config), std::move(load), access_log.get());
   if (const int code = daemon.Prepare(); code != kExitOk) return code;
   if (const int code = daemon.Start(); code != kExitOk) return code;
   daemon.Run();
@@ -258,7 +309,11 @@ int Main(int argc, const char* const* argv) {
     std::printf("%s\n", VersionLine().c_str());
     return kExitOk;
   }
-  absl::StatusOr<Config> config = LoadConfig(flags, [](const char* name) { return getenv(name); });
+  if (flags.print_schema) {
+    std::fputs(RenderConfigSchema().c_str(), stdout);
+    return kExitOk;
+  }
+  absl::StatusOr<Config> config = LoadConfig(flags, Environment);
   if (!config.ok()) {
     std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());
     return kExitConfig;
@@ -267,7 +322,12 @@ int Main(int argc, const char* const* argv) {
     std::printf("%s: valid\n", config->file.empty() ? "no file" : config->file.c_str());
     return kExitOk;
   }
-  return RunDaemon(*std::move(config));
+  if (flags.print_config) {
+    std::fputs(RenderConfigYaml(*config).c_str(), stdout);
+    return kExitOk;
+  }
+  Reloader::Load load_again = LoadAgain(flags, config->file);
+  return RunDaemon(*std::move(config), std::move(load_again));
 }
 
 }  // namespace remora::server

@@ -5,13 +5,14 @@
 #pragma once
 
 #include "server/config/config.h"
+#include "server/reload.h"
 
 namespace remora::server {
 
 // The whole program; returns the exit code (exit_codes.h).
 int Main(int argc, const char* const* argv);
 
-// Serves until a signal ends it.
-int RunDaemon(Config config);
+// Serves until a signal ends it. `load` reads the configuration again.
+int RunDaemon(Config config, Reloader::Load load);
 
 }  // namespace remora::server

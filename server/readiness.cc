@@ -15,13 +15,19 @@ void Readiness::RegistryFilled() {
   registry_filled_ = true;
 }
 
+void Readiness::ConfigProblem(std::string problem) {
+  absl::MutexLock lock(&mu_);
+  config_problem_ = std::move(problem);
+}
+
 void Readiness::BeginDrain() {
   absl::MutexLock lock(&mu_);
   draining_ = true;
 }
 
 bool Readiness::ready() const {
-  return std::ranges::all_of(checks(), [](const Check& check) { return check.passed; });
+  return std::ranges::all_of(checks(),
+                             [](const Check& check) { return check.passed || !check.fatal; });
 }
 
 bool Readiness::started() const {
@@ -38,13 +44,17 @@ std::vector<Readiness::Check> Readiness::checks() const {
   };
   return {check("registry", registry_filled_, "the servers of the configuration are not added yet"),
           check("listeners", listeners_bound_, "the data listeners are not bound yet"),
-          check("draining", !draining_, "draining")};
+          check("draining", !draining_, "draining"),
+          {.name = "config",
+           .passed = config_problem_.empty(),
+           .reason = config_problem_,
+           .fatal = false}};
 }
 
 std::vector<std::string> Readiness::reasons() const {
   std::vector<std::string> reasons;
   for (Check& check : checks()) {
-    if (!check.passed) reasons.push_back(std::move(check.reason));
+    if (!check.passed && check.fatal) reasons.push_back(std::move(check.reason));
   }
   return reasons;
 }

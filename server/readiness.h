@@ -22,6 +22,7 @@ class Readiness {
     std::string name;
     bool passed = false;
     std::string reason;  // empty when it passed
+    bool fatal = true;   // false: people should know, traffic may come all the same
   };
 
   Readiness() = default;
@@ -30,6 +31,9 @@ class Readiness {
 
   void ListenersBound() ABSL_LOCKS_EXCLUDED(mu_);
   void RegistryFilled() ABSL_LOCKS_EXCLUDED(mu_);
+  // What is wrong with the configuration on disk; empty: nothing. The one that was read before
+  // goes on, so this does not make it unready.
+  void ConfigProblem(std::string problem) ABSL_LOCKS_EXCLUDED(mu_);
   // From here on it is never ready again.
   void BeginDrain() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -37,7 +41,7 @@ class Readiness {
   // Has once been ready; stays so while draining.
   bool started() const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<Check> checks() const ABSL_LOCKS_EXCLUDED(mu_);
-  // Of the checks that fail; empty when ready.
+  // Of the fatal checks that fail; empty when ready.
   std::vector<std::string> reasons() const ABSL_LOCKS_EXCLUDED(mu_);
 
   proxy::Duration uptime() const { return proxy::Clock::now() - start_; }
@@ -48,6 +52,7 @@ class Readiness {
   bool listeners_bound_ ABSL_GUARDED_BY(mu_) = false;
   bool registry_filled_ ABSL_GUARDED_BY(mu_) = false;
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
+  std::string config_problem_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace remora::server

@@ -127,8 +127,9 @@ Registry::Registry(std::vector<std::string> pools, BackendEvents* events,
   Publish();
 }
 
-absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_view given_id,
-                                        ServerSpec spec, std::string_view owner) {
+absl::StatusOr<Registry::Checked> Registry::Check(std::string_view pool_name,
+                                                  std::string_view given_id,
+                                                  ServerSpec spec) const {
   std::string pool = PoolOrDefault(pool_name);
   if (absl::Status status = CheckPool(pool); !status.ok()) return status;
   std::vector<FieldViolation> violations = CheckSpec(spec);
@@ -143,11 +144,19 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
   if (!violations.empty()) return InvalidFields(violations);
   spec.url = url->ToString();
   std::string id = given_id.empty() ? DeriveId(*url) : std::string(given_id);
+  return Checked{.key = {std::move(pool), std::move(id)}, .spec = std::move(spec), .url = *url};
+}
+
+absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_view given_id,
+                                        ServerSpec given_spec, std::string_view owner) {
+  absl::StatusOr<Checked> checked = Check(pool_name, given_id, std::move(given_spec));
+  if (!checked.ok()) return checked.status();
+  auto& [key, spec, url] = *checked;
+  const auto& [pool, id] = key;
 
   AddResult result;
   {
     absl::MutexLock lock(&mu_);
-    const Key key(pool, id);
     if (const auto found = live_.find(key); found != live_.end()) {
       if (found->second.view.spec == spec) {
         return AddResult{.server = Copy(found->second), .created = false};
@@ -164,7 +173,7 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
                         absl::StrCat("the registry holds ", kMaxServers,
                                      " servers, its limit; remove some first"));
     }
-    Record record = MakeRecord(std::move(pool), std::move(id), std::move(spec), *url, owner);
+    Record record = MakeRecord(pool, id, std::move(spec), std::move(url), owner);
     result = {.server = Copy(record), .created = true};
     key_of_uid_.emplace(record.view.uid, key);
     live_.emplace(key, std::move(record));

@@ -98,6 +98,40 @@ struct UpdateResult {
   bool changed = false;
 };
 
+// ---- Replace ----
+
+struct DesiredServer {
+  std::string pool;  // empty: "default"
+  std::string id;    // empty: derived from the url
+  ServerSpec spec;
+};
+
+struct ReplaceOptions {
+  bool dry_run = false;  // tell what would change, change nothing
+  std::chrono::milliseconds drain_timeout{30000};
+};
+
+struct ServerChange {
+  enum class Kind : std::uint8_t {
+    kAdd,
+    kUpdate,   // the same url: the backend stays, with its health and running requests
+    kReplace,  // another url: the old one drains, a new one begins
+    kRemove
+  };
+
+  Kind kind = Kind::kAdd;
+  std::string pool;
+  std::string id;
+  ServerSpec before;  // not of kAdd
+  ServerSpec after;   // not of kRemove
+};
+
+struct ReplaceResult {
+  std::vector<ServerChange> changes;  // ordered by pool and id
+  std::size_t unchanged = 0;
+  std::uint64_t revision = 0;  // after the change
+};
+
 // Position in the order of List: the last entry of the page before.
 struct ListCursor {
   std::string pool;
@@ -157,6 +191,15 @@ class Registry {
   absl::StatusOr<UpdateResult> Update(std::string_view pool, std::string_view id, SpecChange change)
       ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
 
+  // Makes `desired` the whole of what `owner` has: adds what is new, changes what differs, removes
+  // what is gone, in one step and with one published snapshot. Entries of others stay as they are;
+  // an id that one of them holds is an error. On an error nothing has changed.
+  // INVALID_ARGUMENT (fields named "servers[i]..."), NOT_FOUND (pool), ALREADY_EXISTS,
+  // RESOURCE_EXHAUSTED.
+  absl::StatusOr<ReplaceResult> Replace(std::string_view owner, std::vector<DesiredServer> desired,
+                                        const ReplaceOptions& options = {})
+      ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
   // NOT_FOUND, INVALID_ARGUMENT (id).
   absl::StatusOr<ServerView> Get(std::string_view pool, std::string_view id) const
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -206,6 +249,21 @@ class Registry {
   };
   // Ordered by pool, id; the live entry of an id is in `live_`, removed ones in `draining_`.
   using Key = std::pair<std::string, std::string>;
+
+  // What can be said about a server without looking at the others.
+  struct Checked {
+    Key key;
+    ServerSpec spec;  // with its canonical url
+    BackendUrl url;
+  };
+  absl::StatusOr<Checked> Check(std::string_view pool, std::string_view id, ServerSpec spec) const;
+
+  using DesiredMap = std::map<Key, Checked>;
+  absl::StatusOr<DesiredMap> CheckDesired(std::vector<DesiredServer> desired) const;
+  absl::StatusOr<ReplaceResult> PlanReplace(std::string_view owner, const DesiredMap& desired) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void ApplyReplace(std::string_view owner, const ReplaceResult& plan, DesiredMap& desired,
+                    std::chrono::milliseconds drain_timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   static ServerView Copy(const Record& record);
   static void SetDrainDeadline(Record& record, std::chrono::milliseconds drain_timeout);

@@ -31,8 +31,11 @@ std::string Reasons(const Readiness& readiness) {
 std::string Checks(const Readiness& readiness) {
   std::string body;
   for (const Readiness::Check& check : readiness.checks()) {
-    body += check.passed ? "[+]" + check.name + " ok\n"
-                         : "[-]" + check.name + " failed: " + check.reason + "\n";
+    if (check.passed) {
+      body += "[+]" + check.name + " ok\n";
+    } else {
+      body += (check.fatal ? "[-]" : "[!]") + check.name + " failed: " + check.reason + "\n";
+    }
   }
   return body;
 }

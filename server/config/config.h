@@ -5,12 +5,14 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "proxy/base/log.h"
 #include "proxy/base/settings.h"
 #include "proxy/registry/registry.h"
+#include "server/config/file_stamp.h"
 
 namespace remora::server {
 
@@ -20,6 +22,8 @@ struct ListedServer {
   std::string id;  // empty: derived from the url
   proxy::ServerSpec spec;
   std::string where;  // "config.yaml:3:5: servers[0]", for messages
+  // Where its values were written, by key ("url", "labels.zone"); what is missing is a default.
+  std::map<std::string, std::string> origins = {};
 };
 
 struct ControlSettings {
@@ -63,8 +67,12 @@ struct Config {
   AdminSettings admin;
   LogSettings log;
   ShutdownSettings shutdown;
-  bool demo = false;  // embedded backends
-  std::string file;   // it was read from; empty: none
+  bool demo = false;          // embedded backends
+  std::string file;           // it was read from; empty: none
+  FileStamp file_stamp = {};  // taken before it was read
+  // Where values were written, by path ("control.address"): "config.yaml:3:5", "REMORA_WORKERS",
+  // "--admin". What is missing is a default. Servers have their own.
+  std::map<std::string, std::string> origins = {};
   // What is allowed but hardly meant; logged at the start.
   std::vector<std::string> warnings;
 };

@@ -88,6 +88,9 @@ std::variant<Flags, int> ParseFlags(int argc, const char* const* argv) {
   }
   app.add_flag("--control-insecure", insecure, "Allow a TCP control address on loopback");
   app.add_flag("--validate", flags.validate, "Check the configuration and exit with 0 or 78");
+  app.add_flag("--print-config", flags.print_config,
+               "Print every setting and where it came from, and exit with 0 or 78");
+  app.add_flag("--print-schema", flags.print_schema, "Print the JSON Schema of the file");
   app.add_flag("--demo", flags.demo, "Serve three embedded backends on 127.0.0.1:3000");
   app.add_flag("--version", flags.version, "Print the version");
   try {

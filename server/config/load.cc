@@ -98,7 +98,9 @@ absl::StatusOr<Config> LoadConfig(const Flags& flags, const GetEnv& get_env) {
                         .overrides = ReadEnvironment(get_env)};
   const absl::StatusOr<std::optional<std::string>> path = FindFile(flags, get_env);
   if (!path.ok()) return path.status();
+  FileStamp stamp;
   if (path->has_value()) {
+    stamp = StampOf(**path);  // first, so that a change while it is read is seen later
     absl::StatusOr<std::string> text = ReadFile(**path);
     if (!text.ok()) return text.status();
     sources.file_text = *std::move(text);
@@ -107,7 +109,10 @@ absl::StatusOr<Config> LoadConfig(const Flags& flags, const GetEnv& get_env) {
   sources.overrides.insert(sources.overrides.end(), flags.overrides.begin(), flags.overrides.end());
   absl::StatusOr<Config> config = BuildConfig(sources);
   if (!config.ok()) return config;
+  config->file_stamp = stamp;
   if (config->proxy.workers == kAutoWorkers) {
+    std::string& origin = config->origins["workers"];
+    origin = (origin.empty() ? "default" : origin) + " (auto)";
     config->proxy.workers = AutoWorkers(ReadCpuQuota(), std::thread::hardware_concurrency());
   }
   if (config->control.address.empty()) {

@@ -19,6 +19,8 @@ struct Flags {
   std::vector<Override> overrides;
   bool demo = false;
   bool validate = false;
+  bool print_config = false;
+  bool print_schema = false;
   bool version = false;
 };
 

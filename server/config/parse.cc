@@ -106,7 +106,10 @@ void ChoosePoolOfListeners(Reading& reading, const ConfigSources& sources, Docum
                      ") and none is 'default', so it is open which one is meant; write `listeners` "
                      "with their `pool` into the file instead"));
   }
-  for (proxy::ListenerSettings& listener : config.proxy.listeners) listener.pool = names.front();
+  for (std::size_t i = 0; i < config.proxy.listeners.size(); ++i) {
+    config.proxy.listeners[i].pool = names.front();
+    reading.places[absl::StrCat("listeners[", i, "].pool")] = "the only pool";
+  }
 }
 
 // The pools there are, with `default` added where something uses it unnamed.
@@ -216,7 +219,13 @@ void CheckAdmin(Reading& reading, const Config& config) {
 absl::StatusOr<Config> BuildConfig(const ConfigSources& sources) {
   Reading reading;
   Document document;
-  if (sources.demo) document.config = DemoConfig();
+  if (sources.demo) {
+    document.config = DemoConfig();
+    for (const char* const path :
+         {"listeners[0].address", "control.address", "control.insecure", "admin.address"}) {
+      reading.places[path] = "--demo";
+    }
+  }
   if (sources.file_text) {
     document.config.file = sources.file_name;
     ReadFile(reading, *sources.file_text, sources.file_name, document);
@@ -235,6 +244,7 @@ absl::StatusOr<Config> BuildConfig(const ConfigSources& sources) {
   if (!reading.problems.empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(reading.problems, "\n"));
   }
+  document.config.origins = std::move(reading.places);
   return std::move(document.config);
 }
 

@@ -38,6 +38,11 @@ std::string Hint(std::string_view word, std::span<const std::string_view> allowe
   return "; allowed are " + Joined(allowed);
 }
 
+bool IsBelow(std::string_view path, std::string_view of) {
+  return path.size() > of.size() && path.starts_with(of) &&
+         (path[of.size()] == '.' || path[of.size()] == '[');
+}
+
 }  // namespace
 
 void Reading::Fail(std::string_view where, std::string_view path, std::string_view text) {
@@ -53,6 +58,19 @@ void Reading::Fail(std::string_view where, std::string_view path, std::string_vi
 std::string Reading::PlaceOf(const std::string& path, std::string_view otherwise) const {
   const auto found = places.find(path);
   return found == places.end() ? std::string(otherwise) : found->second;
+}
+
+void Reading::ForgetPlacesBelow(const std::string& path) {
+  std::erase_if(places, [&path](const auto& place) { return IsBelow(place.first, path); });
+}
+
+std::map<std::string, std::string> Reading::PlacesBelow(const std::string& path) const {
+  std::map<std::string, std::string> below;
+  for (auto place = places.lower_bound(path); place != places.end(); ++place) {
+    if (!place->first.starts_with(path)) break;
+    if (IsBelow(place->first, path)) below[place->first.substr(path.size() + 1)] = place->second;
+  }
+  return below;
 }
 
 Value::Value(Reading& reading, YAML::Node node, std::string document, bool has_lines)

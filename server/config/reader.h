@@ -1,9 +1,7 @@
-// Reads a YAML document into structs by tables of fields, and collects every problem with its
-// place.
+// A YAML document as values that know their place and collect every problem.
 //
-// A table says for each key how its value is read; from the tables come also the texts of "unknown
-// key". The same tables read the file, the environment and the flags: those are one-value documents
-// whose place is their name.
+// The tables of field.h say what is read from where. File, environment and flags are read alike:
+// the last two are one-value documents whose place is their name.
 // Single-threaded; a Value refers to its Reading and to the document, and does not outlive them.
 #pragma once
 
@@ -32,6 +30,8 @@ struct Reading {
   void Fail(std::string_view where, std::string_view path, std::string_view text);
   // The place of `path`; `otherwise` where it was left out.
   std::string PlaceOf(const std::string& path, std::string_view otherwise) const;
+  void ForgetPlacesBelow(const std::string& path);
+  std::map<std::string, std::string> PlacesBelow(const std::string& path) const;
 };
 
 // A node with its place and its path from the root ("pools[0].timeouts.connect").
@@ -48,6 +48,11 @@ class Value {
   std::size_t problems() const { return reading_->problems.size(); }
 
   bool IsScalar() const;
+
+  // What was read from below this value is not what holds any more: a later list replaced it.
+  void ForgetPlacesBelow() const { reading_->ForgetPlacesBelow(path_); }
+  // The places of what was read from below this value, by the path from here ("url").
+  std::map<std::string, std::string> PlacesBelow() const { return reading_->PlacesBelow(path_); }
 
   // Each of these reports what is wrong and returns nullopt.
   std::optional<std::string> Text() const;
@@ -81,88 +86,5 @@ class Value {
   std::string where_;
   std::string key_where_;  // of its key, in a map
 };
-
-// One key of a map that is read into a T.
-template <class T>
-struct Field {
-  std::string_view key;
-  std::function<void(const Value&, T&)> read;
-};
-
-template <class T>
-void ReadMap(const Value& value, const std::vector<Field<T>>& fields, T& out) {
-  std::vector<std::string_view> keys;
-  for (const Field<T>& field : fields) keys.push_back(field.key);
-  value.ForEachKey(keys,
-                   [&](std::size_t index, const Value& child) { fields[index].read(child, out); });
-}
-
-// ---- the fields there are ----
-
-template <class T>
-Field<T> DurationField(std::string_view key, std::chrono::milliseconds T::* member,
-                       std::chrono::milliseconds least, std::chrono::milliseconds most) {
-  return {key, [=](const Value& value, T& out) {
-            if (const auto read = value.Duration(least, most)) out.*member = *read;
-          }};
-}
-
-template <class T, class Number>
-Field<T> NumberField(std::string_view key, Number T::* member, std::uint64_t least,
-                     std::uint64_t most) {
-  return {key, [=](const Value& value, T& out) {
-            if (const auto read = value.Number(least, most)) {
-              out.*member = static_cast<Number>(*read);
-            }
-          }};
-}
-
-template <class T, class Number>
-Field<T> SizeField(std::string_view key, Number T::* member, std::uint64_t least,
-                   std::uint64_t most) {
-  return {key, [=](const Value& value, T& out) {
-            if (const auto read = value.Size(least, most)) out.*member = static_cast<Number>(*read);
-          }};
-}
-
-template <class T>
-Field<T> BoolField(std::string_view key, bool T::* member) {
-  return {key, [=](const Value& value, T& out) {
-            if (const auto read = value.Bool()) out.*member = *read;
-          }};
-}
-
-template <class T>
-Field<T> FractionField(std::string_view key, double T::* member) {
-  return {key, [=](const Value& value, T& out) {
-            if (const auto read = value.Fraction()) out.*member = *read;
-          }};
-}
-
-// `names` are in the order of the enum's values, from 0.
-template <class T, class Enum>
-Field<T> ChoiceField(std::string_view key, Enum T::* member, std::vector<std::string_view> names) {
-  return {key, [=](const Value& value, T& out) {
-            if (const auto read = value.Choice(names)) out.*member = static_cast<Enum>(*read);
-          }};
-}
-
-// `check` returns what is wrong with the text, empty where nothing is.
-template <class T>
-Field<T> TextField(std::string_view key, std::string T::* member,
-                   std::string (*check)(const std::string&)) {
-  return {key, [=](const Value& value, T& out) {
-            auto read = value.Text();
-            if (!read) return;
-            if (const std::string wrong = check(*read); !wrong.empty()) return value.Fail(wrong);
-            out.*member = *std::move(read);
-          }};
-}
-
-template <class T, class Inner>
-Field<T> MapField(std::string_view key, Inner T::* member,
-                  const std::vector<Field<Inner>>& (*fields)()) {
-  return {key, [=](const Value& value, T& out) { ReadMap(value, fields(), out.*member); }};
-}
 
 }  // namespace remora::server

@@ -95,24 +95,28 @@ void ReadLabels(const Value& value, ServerSpec& spec) {
   });
 }
 
-const std::vector<Field<ServerSpec>>& SpecFields() {
-  static const std::vector<Field<ServerSpec>> fields{
+ShownValue ShowLabels(const ServerSpec& spec) {
+  ShownValue labels{.kind = ShownValue::Kind::kMap};
+  for (const auto& [key, value] : spec.labels) labels.entries.emplace_back(key, ShownText(value));
+  return labels;
+}
+
+const Fields<ServerSpec>& SpecFields() {
+  static const Fields<ServerSpec> fields{
       TextField("url", &ServerSpec::url, CheckUrl),
       NumberField("weight", &ServerSpec::weight, 1, kMaxWeight),
       NumberField("max_active", &ServerSpec::max_active, 0, kMaxActive),
-      {"labels", ReadLabels},
+      {"labels", ReadLabels, ShowLabels, {.kind = Shape::Kind::kLabels}},
   };
   return fields;
 }
 
 // The keys of the spec and the id stand side by side in the file.
-const std::vector<Field<ListedServer>>& ServerFields() {
-  static const std::vector<Field<ListedServer>> fields = [] {
-    std::vector<Field<ListedServer>> all{TextField("id", &ListedServer::id, CheckName)};
+const Fields<ListedServer>& ServerFields() {
+  static const Fields<ListedServer> fields = [] {
+    Fields<ListedServer> all{TextField("id", &ListedServer::id, CheckName, Shape::Kind::kName)};
     for (const Field<ServerSpec>& field : SpecFields()) {
-      all.push_back({field.key, [&field](const Value& value, ListedServer& server) {
-                       field.read(value, server.spec);
-                     }});
+      all.push_back(PartField(field, &ListedServer::spec));
     }
     return all;
   }();
@@ -126,6 +130,7 @@ void ReadServers(const Value& value, std::vector<ListedServer>& servers) {
     server.where = absl::StrCat(element.where(), ": ", element.path());
     if (element.IsScalar()) {
       server.spec.url = *element.Text();
+      server.origins["url"] = element.where();
       if (const std::string wrong = CheckUrl(server.spec.url); !wrong.empty()) {
         return element.Fail(wrong);
       }
@@ -134,24 +139,64 @@ void ReadServers(const Value& value, std::vector<ListedServer>& servers) {
       ReadMap(element, ServerFields(), server);
       if (element.problems() != before) return;
       if (server.spec.url.empty()) return element.Fail("has no url");
+      server.origins = element.PlacesBelow();
     }
     servers.push_back(std::move(server));
   });
 }
 
-// ---- pools ----
-
-void ReadPolicy(const Value& value, PoolSettings&) {
-  // Said aloud for files that will name another one some day.
-  constexpr std::string_view kPolicies[] = {"least_active"};
-  value.Choice(kPolicies);
+// Each of its values knows where it came from: lists of several sources were put together.
+ShownValue ShowServer(const ListedServer& server) {
+  ShownValue shown = ShowMap(ServerFields(), server);
+  for (auto& [key, value] : shown.entries) {
+    const auto origin = [&server](const std::string& path) {
+      const auto found = server.origins.find(path);
+      return found == server.origins.end() ? std::string("default") : found->second;
+    };
+    if (key == "id" && server.id.empty()) {
+      const auto url = proxy::ParseBackendUrl(server.spec.url);
+      value = ShownText(url.ok() ? proxy::DeriveId(*url) : std::string());
+      value.origin = "made from the url";
+      continue;
+    }
+    value.origin = origin(key);
+    for (auto& [label, text] : value.entries) text.origin = origin(key + "." + label);
+  }
+  std::erase_if(shown.entries, [](const auto& entry) {
+    return entry.second.kind == ShownValue::Kind::kMap && entry.second.entries.empty();
+  });
+  return shown;
 }
 
-const std::vector<Field<HealthCheckSettings>>& HealthCheckFields() {
+template <class T>
+Field<T> ServersField(std::vector<ListedServer> T::* member) {
+  return {"servers", [=](const Value& value, T& out) { ReadServers(value, out.*member); },
+          [=](const T& from) {
+            ShownValue list{.kind = ShownValue::Kind::kList};
+            for (const ListedServer& server : from.*member) {
+              list.elements.push_back(ShowServer(server));
+            }
+            return list;
+          },
+          ShapeOf(ServerFields(), Shape::Kind::kServers)};
+}
+
+// ---- pools ----
+
+// There is one; it is said aloud for files that will name another some day.
+Field<PoolSettings> PolicyField() {
+  static constexpr std::string_view kPolicies[] = {"least_active"};
+  return {"policy",
+          [](const Value& value, PoolSettings&) { value.Choice(kPolicies); },
+          [](const PoolSettings&) { return ShownText(std::string(kPolicies[0])); },
+          {.kind = Shape::Kind::kChoice, .choices = {std::begin(kPolicies), std::end(kPolicies)}}};
+}
+
+const Fields<HealthCheckSettings>& HealthCheckFields() {
   using H = HealthCheckSettings;
-  static const std::vector<Field<H>> fields{
+  static const Fields<H> fields{
       ChoiceField("probe", &H::probe, {"auto", "http", "tcp", "none"}),
-      TextField("path", &H::path, CheckPath),
+      TextField("path", &H::path, CheckPath, Shape::Kind::kPath),
       DurationField("interval", &H::interval, milliseconds(100), hours(1)),
       FractionField("jitter", &H::jitter),
       DurationField("timeout", &H::timeout, milliseconds(10), seconds(60)),
@@ -161,9 +206,9 @@ const std::vector<Field<HealthCheckSettings>>& HealthCheckFields() {
   return fields;
 }
 
-const std::vector<Field<TimeoutSettings>>& TimeoutFields() {
+const Fields<TimeoutSettings>& TimeoutFields() {
   using T = TimeoutSettings;
-  static const std::vector<Field<T>> fields{
+  static const Fields<T> fields{
       DurationField("connect", &T::connect, milliseconds(10), seconds(60)),
       DurationField("response_head", &T::response_head, milliseconds(10), hours(24)),
       DurationField("idle", &T::idle, milliseconds(10), hours(24)),
@@ -173,9 +218,9 @@ const std::vector<Field<TimeoutSettings>>& TimeoutFields() {
   return fields;
 }
 
-const std::vector<Field<LimitSettings>>& LimitFields() {
+const Fields<LimitSettings>& LimitFields() {
   using L = LimitSettings;
-  static const std::vector<Field<L>> fields{
+  static const Fields<L> fields{
       SizeField("head_bytes", &L::head_bytes, kKiB, kMiB),
       NumberField("head_fields", &L::head_fields, 1, 1000),
       SizeField("request_line_bytes", &L::request_line_bytes, kKiB, kMiB),
@@ -188,11 +233,11 @@ const std::vector<Field<LimitSettings>>& LimitFields() {
   return fields;
 }
 
-const std::vector<Field<PoolSettings>>& PoolSettingsFields() {
+const Fields<PoolSettings>& PoolSettingsFields() {
   using P = PoolSettings;
-  static const std::vector<Field<P>> fields{
-      TextField("name", &P::name, CheckName),
-      {"policy", ReadPolicy},
+  static const Fields<P> fields{
+      TextField("name", &P::name, CheckName, Shape::Kind::kName),
+      PolicyField(),
       ChoiceField("host_header", &P::host_header, {"client", "backend"}),
       MapField("health_check", &P::health_check, HealthCheckFields),
       MapField("timeouts", &P::timeouts, TimeoutFields),
@@ -201,15 +246,13 @@ const std::vector<Field<PoolSettings>>& PoolSettingsFields() {
   return fields;
 }
 
-const std::vector<Field<PoolEntry>>& PoolFields() {
-  static const std::vector<Field<PoolEntry>> fields = [] {
-    std::vector<Field<PoolEntry>> all{
-        {"servers", [](const Value& value, PoolEntry& pool) { ReadServers(value, pool.servers); }}};
+const Fields<PoolEntry>& PoolFields() {
+  static const Fields<PoolEntry> fields = [] {
+    Fields<PoolEntry> all;
     for (const Field<PoolSettings>& field : PoolSettingsFields()) {
-      all.push_back({field.key, [&field](const Value& value, PoolEntry& pool) {
-                       field.read(value, pool.settings);
-                     }});
+      all.push_back(PartField(field, &PoolEntry::settings));
     }
+    all.push_back(ServersField(&PoolEntry::servers));
     return all;
   }();
   return fields;
@@ -226,56 +269,56 @@ void ReadPools(const Value& value, Document& document) {
 
 // ---- listeners ----
 
-struct ListenerTimeouts {
-  milliseconds request_head = ListenerSettings().request_head_timeout;
-  milliseconds keep_alive = ListenerSettings().keep_alive_timeout;
-};
-
-const std::vector<Field<ListenerTimeouts>>& ListenerTimeoutFields() {
-  using T = ListenerTimeouts;
-  static const std::vector<Field<T>> fields{
-      DurationField("request_head", &T::request_head, milliseconds(10), hours(1)),
-      DurationField("keep_alive", &T::keep_alive, milliseconds(0), hours(24)),
+// A listener has its two times beside its other settings, the file has them in a map.
+const Fields<ListenerSettings>& ListenerTimeoutFields() {
+  using L = ListenerSettings;
+  static const Fields<L> fields{
+      DurationField("request_head", &L::request_head_timeout, milliseconds(10), hours(1)),
+      DurationField("keep_alive", &L::keep_alive_timeout, milliseconds(0), hours(24)),
   };
   return fields;
 }
 
-void ReadListenerTimeouts(const Value& value, ListenerSettings& listener) {
-  ListenerTimeouts timeouts;
-  ReadMap(value, ListenerTimeoutFields(), timeouts);
-  listener.request_head_timeout = timeouts.request_head;
-  listener.keep_alive_timeout = timeouts.keep_alive;
+Field<ListenerSettings> ListenerTimeoutsField() {
+  return {
+      "timeouts",
+      [](const Value& value, ListenerSettings& listener) {
+        ReadMap(value, ListenerTimeoutFields(), listener);
+      },
+      [](const ListenerSettings& listener) { return ShowMap(ListenerTimeoutFields(), listener); },
+      ShapeOf(ListenerTimeoutFields())};
 }
 
-const std::vector<Field<ListenerSettings>>& ListenerFields() {
+const Fields<ListenerSettings>& ListenerFields() {
   using L = ListenerSettings;
-  static const std::vector<Field<L>> fields{
-      TextField("address", &L::address, CheckAddress),
-      TextField("pool", &L::pool, CheckName),
+  static const Fields<L> fields{
+      TextField("address", &L::address, CheckAddress, Shape::Kind::kAddress),
+      TextField("pool", &L::pool, CheckName, Shape::Kind::kName),
       ChoiceField("direction", &L::direction, {"inbound", "outbound"}),
       ChoiceField("underscores", &L::underscores, {"pass", "reject"}),
-      {"timeouts", ReadListenerTimeouts},
+      ListenerTimeoutsField(),
   };
   return fields;
 }
 
 // A list replaces the one before: --listen those of the file.
-void ReadListeners(const Value& value, Document& document) {
-  document.config.proxy.listeners.clear();
-  value.ForEachElement([&document](const Value& element) {
+void ReadListeners(const Value& value, ProxySettings& proxy) {
+  proxy.listeners.clear();
+  value.ForgetPlacesBelow();
+  value.ForEachElement([&proxy](const Value& element) {
     ListenerSettings listener;
     ReadMap(element, ListenerFields(), listener);
-    document.config.proxy.listeners.push_back(std::move(listener));
+    proxy.listeners.push_back(std::move(listener));
   });
 }
 
 // ---- the rest ----
 
-void ReadWorkers(const Value& value, Document& document) {
+void ReadWorkers(const Value& value, ProxySettings& proxy) {
   const auto text = value.Text();
   if (!text) return;
   if (*text == "auto") {
-    document.config.proxy.workers = kAutoWorkers;
+    proxy.workers = kAutoWorkers;
     return;
   }
   const std::optional<std::uint64_t> number = ParseNumber(*text);
@@ -283,34 +326,53 @@ void ReadWorkers(const Value& value, Document& document) {
     return value.Fail(
         absl::StrCat(Quoted(*text), " is neither 'auto' nor a number from 1 to ", kMaxWorkers));
   }
-  document.config.proxy.workers = static_cast<std::uint32_t>(*number);
+  proxy.workers = static_cast<std::uint32_t>(*number);
 }
 
-const std::vector<Field<ProxySettings>>& ProxyLimitFields() {
-  static const std::vector<Field<ProxySettings>> fields{
+ShownValue ShowWorkers(const ProxySettings& proxy) {
+  if (proxy.workers == kAutoWorkers) return ShownText("auto");
+  return ShownLiteral(std::to_string(proxy.workers));
+}
+
+// What stands at the root and is a setting of the data plane.
+const Fields<ProxySettings>& ProxyFields() {
+  using P = ProxySettings;
+  static const Fields<P> fields{
+      {"workers",
+       ReadWorkers,
+       ShowWorkers,
+       {.kind = Shape::Kind::kWorkers, .least = 1, .most = kMaxWorkers}},
+      ListField("listeners", &P::listeners, ListenerFields, ReadListeners),
+  };
+  return fields;
+}
+
+const Fields<ProxySettings>& ProxyLimitFields() {
+  static const Fields<ProxySettings> fields{
       NumberField("connections", &ProxySettings::max_connections, 0, kMaxConnections)};
   return fields;
 }
 
-const std::vector<Field<ControlSettings>>& ControlFields() {
-  static const std::vector<Field<ControlSettings>> fields{
-      TextField("address", &ControlSettings::address, CheckControlAddress),
+const Fields<ControlSettings>& ControlFields() {
+  static const Fields<ControlSettings> fields{
+      TextField("address", &ControlSettings::address, CheckControlAddress,
+                Shape::Kind::kControlAddress),
       BoolField("insecure", &ControlSettings::insecure),
   };
   return fields;
 }
 
-const std::vector<Field<AdminSettings>>& AdminFields() {
-  static const std::vector<Field<AdminSettings>> fields{
-      TextField("address", &AdminSettings::address, CheckAddress),
+const Fields<AdminSettings>& AdminFields() {
+  static const Fields<AdminSettings> fields{
+      TextField("address", &AdminSettings::address, CheckAddress, Shape::Kind::kAddress),
       BoolField("allow_mutations", &AdminSettings::allow_mutations),
   };
   return fields;
 }
 
-const std::vector<Field<AccessLogSettings>>& AccessLogFields() {
+const Fields<AccessLogSettings>& AccessLogFields() {
   using A = AccessLogSettings;
-  static const std::vector<Field<A>> fields{
+  static const Fields<A> fields{
       BoolField("enabled", &A::enabled),
       FractionField("sample", &A::sample),
       TextField("path", &A::path, CheckFile),
@@ -318,8 +380,8 @@ const std::vector<Field<AccessLogSettings>>& AccessLogFields() {
   return fields;
 }
 
-const std::vector<Field<LogSettings>>& LogFields() {
-  static const std::vector<Field<LogSettings>> fields{
+const Fields<LogSettings>& LogFields() {
+  static const Fields<LogSettings> fields{
       ChoiceField("level", &LogSettings::level, {"debug", "info", "warn", "error"}),
       ChoiceField("format", &LogSettings::format, {"auto", "text", "json"}),
       MapField("access", &LogSettings::access, AccessLogFields),
@@ -327,39 +389,52 @@ const std::vector<Field<LogSettings>>& LogFields() {
   return fields;
 }
 
-const std::vector<Field<ShutdownSettings>>& ShutdownFields() {
+const Fields<ShutdownSettings>& ShutdownFields() {
   using S = ShutdownSettings;
-  static const std::vector<Field<S>> fields{
+  static const Fields<S> fields{
       DurationField("delay", &S::delay, milliseconds(0), hours(1)),
       DurationField("deadline", &S::deadline, milliseconds(0), hours(24)),
   };
   return fields;
 }
 
-// A section of the root that is read into a member of the Config.
-template <class Section>
-Field<Document> SectionField(std::string_view key, Section Config::* section,
-                             const std::vector<Field<Section>>& (*fields)()) {
-  return {key, [=](const Value& value, Document& document) {
-            ReadMap(value, fields(), document.config.*section);
-          }};
+const Fields<ProxySettings>& ProxyLimitsFields() {
+  static const Fields<ProxySettings> fields{
+      {"limits",
+       [](const Value& value, ProxySettings& proxy) { ReadMap(value, ProxyLimitFields(), proxy); },
+       [](const ProxySettings& proxy) { return ShowMap(ProxyLimitFields(), proxy); },
+       ShapeOf(ProxyLimitFields())}};
+  return fields;
+}
+
+// The root, but for the pools.
+const Fields<Config>& ConfigFields() {
+  static const Fields<Config> fields{
+      PartField(ProxyFields()[0], &Config::proxy),
+      PartField(ProxyFields()[1], &Config::proxy),
+      ServersField(&Config::servers),
+      PartField(ProxyLimitsFields()[0], &Config::proxy),
+      MapField("control", &Config::control, ControlFields),
+      MapField("admin", &Config::admin, AdminFields),
+      MapField("log", &Config::log, LogFields),
+      MapField("shutdown", &Config::shutdown, ShutdownFields),
+  };
+  return fields;
 }
 
 }  // namespace
 
-const std::vector<Field<Document>>& RootFields() {
-  static const std::vector<Field<Document>> fields{
-      {"workers", ReadWorkers},
-      {"listeners", ReadListeners},
-      {"pools", ReadPools},
-      {"servers",
-       [](const Value& value, Document& document) { ReadServers(value, document.config.servers); }},
-      SectionField("limits", &Config::proxy, ProxyLimitFields),
-      SectionField("control", &Config::control, ControlFields),
-      SectionField("admin", &Config::admin, AdminFields),
-      SectionField("log", &Config::log, LogFields),
-      SectionField("shutdown", &Config::shutdown, ShutdownFields),
-  };
+const Fields<Document>& RootFields() {
+  static const Fields<Document> fields = [] {
+    Fields<Document> all;
+    for (const Field<Config>& field : ConfigFields()) {
+      if (field.key == "servers") {
+        all.push_back(ListField("pools", &Document::pools, PoolFields, ReadPools));
+      }
+      all.push_back(PartField(field, &Document::config));
+    }
+    return all;
+  }();
   return fields;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "server/config/config.h"
-#include "server/config/reader.h"
+#include "server/config/field.h"
 
 namespace remora::server {
 
@@ -23,6 +23,6 @@ struct Document {
   std::vector<PoolEntry> pools;
 };
 
-const std::vector<Field<Document>>& RootFields();
+const Fields<Document>& RootFields();
 
 }  // namespace remora::server

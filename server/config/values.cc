@@ -96,6 +96,12 @@ std::string FormatSize(std::uint64_t bytes) {
   return bytes == 0 ? "0" : FormatWithUnit(bytes, kSizeUnits);
 }
 
+std::string FormatFraction(double number) {
+  std::array<char, 32> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() ? std::string(text.data(), end) : "0";
+}
+
 std::optional<IpPort> ParseIpPort(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;

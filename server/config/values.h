@@ -28,6 +28,9 @@ std::string FormatDuration(std::chrono::milliseconds duration);
 std::optional<std::uint64_t> ParseSize(std::string_view text);
 std::string FormatSize(std::uint64_t bytes);
 
+// The fewest digits that read back as the same number: "0.2", "1".
+std::string FormatFraction(double number);
+
 struct IpPort {
   std::string ip;  // without brackets
   std::uint16_t port = 0;

@@ -23,7 +23,7 @@ for variable in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(variable.upper(), None)
 # Nor may settings that the user has for a remorad of their own.
 for variable in [name for name in os.environ if name.startswith("REMORA_")]:
-    if variable != "REMORA_E2E_REQUESTS":
+    if not variable.startswith("REMORA_E2E_"):
         del os.environ[variable]
 
 # Tests that say nothing about a sanitized build, and why.

@@ -67,8 +67,20 @@ TEST(AdminTest, ReadyzTellsTheReasons) {
   readiness.BeginDrain();
   EXPECT_EQ(Ask(readiness, "/readyz").status, 503U);
   EXPECT_EQ(Ask(readiness, "/readyz", "verbose").body,
-            "[+]registry ok\n[+]listeners ok\n[-]draining failed: draining\n");
+            "[+]registry ok\n[+]listeners ok\n[-]draining failed: draining\n[+]config ok\n");
   EXPECT_EQ(Ask(readiness, "/readyz", "verbose").status, 503U);
+}
+
+TEST(AdminTest, AConfigurationThatCanNotBeReloadedIsToldAndDoesNotMakeItUnready) {
+  Readiness readiness;
+  readiness.RegistryFilled();
+  readiness.ListenersBound();
+  readiness.ConfigProblem("c.yaml:1:1: no");
+  EXPECT_EQ(Ask(readiness, "/readyz").body, "ok\n");
+  EXPECT_EQ(Ask(readiness, "/readyz", "verbose").status, 200U);
+  EXPECT_EQ(Ask(readiness, "/readyz", "verbose").body,
+            "[+]registry ok\n[+]listeners ok\n[+]draining ok\n"
+            "[!]config failed: c.yaml:1:1: no\n");
 }
 
 TEST(AdminTest, StartupzStaysOkWhileDraining) {

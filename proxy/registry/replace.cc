@@ -1,0 +1,159 @@
+// Registry::Replace: what an owner wants against what it has.
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "proxy/base/status.h"
+#include "proxy/registry/registry.h"
+
+namespace remora::proxy {
+namespace {
+
+using Kind = ServerChange::Kind;
+
+// The same error with the place of the server before each field.
+absl::Status AtServer(std::size_t index, const absl::Status& status) {
+  std::vector<FieldViolation> violations = ViolationsOf(status);
+  if (violations.empty()) {
+    return MakeStatus(status.code(), ReasonOf(status),
+                      absl::StrCat("servers[", index, "]: ", status.message()));
+  }
+  for (FieldViolation& violation : violations) {
+    violation.field = absl::StrCat("servers[", index, "].", violation.field);
+  }
+  return InvalidFields(violations);
+}
+
+}  // namespace
+
+absl::StatusOr<ReplaceResult> Registry::Replace(std::string_view owner,
+                                                std::vector<DesiredServer> desired,
+                                                const ReplaceOptions& options) {
+  if (options.drain_timeout < std::chrono::milliseconds(0) || options.drain_timeout > kMaxDrain) {
+    return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
+  }
+  absl::StatusOr<DesiredMap> checked = CheckDesired(std::move(desired));
+  if (!checked.ok()) return checked.status();
+  absl::StatusOr<ReplaceResult> plan;
+  {
+    absl::MutexLock lock(&mu_);
+    plan = PlanReplace(owner, *checked);
+    if (!plan.ok() || options.dry_run || plan->changes.empty()) return plan;
+    ApplyReplace(owner, *plan, *checked, options.drain_timeout);
+    plan->revision = revision_;
+    Publish();
+  }
+  Notify();
+  return plan;
+}
+
+absl::StatusOr<Registry::DesiredMap> Registry::CheckDesired(
+    std::vector<DesiredServer> desired) const {
+  DesiredMap checked;
+  for (std::size_t i = 0; i < desired.size(); ++i) {
+    DesiredServer& server = desired[i];
+    absl::StatusOr<Checked> one = Check(server.pool, server.id, std::move(server.spec));
+    if (!one.ok()) return AtServer(i, one.status());
+    Key key = one->key;
+    if (!checked.emplace(std::move(key), *std::move(one)).second) {
+      return InvalidFields({{absl::StrCat("servers[", i, "].id"),
+                             "is the id of an earlier one in the list; give it another"}});
+    }
+  }
+  return checked;
+}
+
+absl::StatusOr<ReplaceResult> Registry::PlanReplace(std::string_view owner,
+                                                    const DesiredMap& desired) const {
+  ReplaceResult plan{.changes = {}, .unchanged = 0, .revision = revision_};
+  std::size_t added = 0;
+  std::size_t gone = 0;
+  const auto leave = [&](const Record& record) {
+    if (record.backend->admission().Load().active() == 0) ++gone;
+  };
+  for (const auto& [key, record] : live_) {
+    if (record.view.owner != owner || desired.contains(key)) continue;
+    leave(record);
+    plan.changes.push_back({.kind = Kind::kRemove,
+                            .pool = key.first,
+                            .id = key.second,
+                            .before = record.view.spec,
+                            .after = {}});
+  }
+  for (const auto& [key, wanted] : desired) {
+    const auto found = live_.find(key);
+    if (found == live_.end()) {
+      ++added;
+      plan.changes.push_back({.kind = Kind::kAdd,
+                              .pool = key.first,
+                              .id = key.second,
+                              .before = {},
+                              .after = wanted.spec});
+      continue;
+    }
+    const ServerView& view = found->second.view;
+    if (view.owner != owner) {
+      return MakeStatus(
+          absl::StatusCode::kAlreadyExists, "SERVER_OF_ANOTHER_OWNER",
+          absl::StrFormat("server '%s' of pool '%s' belongs to '%s'; remove it there first or "
+                          "choose another id",
+                          key.second, key.first, Shown(view.owner, 63)));
+    }
+    if (view.spec == wanted.spec) {
+      ++plan.unchanged;
+      continue;
+    }
+    const bool same_url = view.spec.url == wanted.spec.url;
+    if (!same_url) {
+      ++added;
+      leave(found->second);
+    }
+    plan.changes.push_back({.kind = same_url ? Kind::kUpdate : Kind::kReplace,
+                            .pool = key.first,
+                            .id = key.second,
+                            .before = view.spec,
+                            .after = wanted.spec});
+  }
+  // Those that leave while requests run stay until these have ended.
+  const std::size_t after = live_.size() + draining_.size() + added - gone;
+  if (added > 0 && after > kMaxServers) {
+    return MakeStatus(absl::StatusCode::kResourceExhausted, "REGISTRY_FULL",
+                      absl::StrFormat("the registry would hold %d servers, those that drain "
+                                      "included, and its limit is %d; remove some first",
+                                      after, kMaxServers));
+  }
+  std::ranges::sort(plan.changes, {},
+                    [](const ServerChange& change) { return std::tie(change.pool, change.id); });
+  return plan;
+}
+
+void Registry::ApplyReplace(std::string_view owner, const ReplaceResult& plan, DesiredMap& desired,
+                            std::chrono::milliseconds drain_timeout) {
+  for (const ServerChange& change : plan.changes) {
+    const Key key(change.pool, change.id);
+    if (change.kind == Kind::kUpdate) {
+      ServerView& view = live_.at(key).view;
+      view.spec = change.after;
+      view.revision = ++revision_;
+      continue;
+    }
+    if (change.kind != Kind::kAdd) {
+      const auto found = live_.find(key);
+      Record record = std::move(found->second);
+      live_.erase(found);
+      key_of_uid_.erase(record.view.uid);
+      StartDrain(std::move(record), drain_timeout);
+    }
+    if (change.kind != Kind::kRemove) {
+      Checked& wanted = desired.at(key);
+      Record record =
+          MakeRecord(key.first, key.second, std::move(wanted.spec), std::move(wanted.url), owner);
+      key_of_uid_.emplace(record.view.uid, key);
+      live_.emplace(key, std::move(record));
+    }
+  }
+}
+
+}  // namespace remora::proxy
