@@ -15,9 +15,11 @@
 #include "proxy/base/abseil.h"
 #include "proxy/base/log.h"
 #include "proxy/net/loop.h"
+#include "proxy/observe/event_log.h"
 #include "proxy/proxy.h"
 #include "server/admin/admin.h"
 #include "server/admin/http_server.h"
+#include "server/admin/live_feeds.h"
 #include "server/config/flags.h"
 #include "server/config/load.h"
 #include "server/control/control_server.h"
@@ -53,6 +55,10 @@ class Daemon {
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
         proxy_(config_.proxy, loop_),
         service_(proxy_.registry(), readiness_, std::string(Version())),
+        feeds_(loop_, {.registry = proxy_.registry(),
+                       .events = events_,
+                       .version = std::string(Version()),
+                       .allow_mutations = config_.admin.allow_mutations}),
         shutdown_timer_(loop_.executor()) {}
 
   // Everything that can fail, before the first thread starts.
@@ -64,9 +70,7 @@ class Daemon {
     control_ = *std::move(control);
     auto admin = HttpServer::Open(
         loop_, "admin", config_.admin.address, HttpServerLimits(),
-        [this](const HttpRequest& request) {
-          return AnswerAdmin({.readiness = readiness_, .limit_hits = proxy_.limit_hits()}, request);
-        });
+        [this](const HttpRequest& request) { return AnswerAdmin(AdminState(), request); });
     if (!admin.ok()) return Fail(kExitUnavailable, admin.status());
     admin_ = *std::move(admin);
     return kExitOk;
@@ -102,6 +106,14 @@ class Daemon {
     return code;
   }
 
+  AdminContext AdminState() {
+    return {.readiness = readiness_,
+            .limit_hits = proxy_.limit_hits(),
+            .registry = &proxy_.registry(),
+            .feeds = &feeds_,
+            .allow_mutations = config_.admin.allow_mutations};
+  }
+
   absl::Status OpenDemo() {
     if (!config_.demo) return absl::OkStatus();
     auto demo = DemoBackends::Open(loop_);
@@ -131,12 +143,22 @@ class Daemon {
 
   void OnSignal(int signal) {
     if (signal == SIGHUP) return log::Warn("SIGHUP: reload is not built yet; restart instead");
+    if (signal == SIGUSR1) return ToggleDebug();
     log::Info("signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
     if (!draining_) {
       BeginDrain();
     } else {
       CutNow();
     }
+  }
+
+  // Between `debug` and what is configured.
+  void ToggleDebug() {
+    const bool debug = log::CurrentLevel() == log::Level::kDebug;
+    const log::Level configured = config_.log.level;
+    const log::Level back = configured == log::Level::kDebug ? log::Level::kInfo : configured;
+    log::SetLevel(debug ? back : log::Level::kDebug);
+    log::Info("log level", {{"level", log::LevelName(log::CurrentLevel())}, {"by", "SIGUSR1"}});
   }
 
   // Others learn first that we go, then the listeners close, then what still runs may finish.
@@ -177,6 +199,7 @@ class Daemon {
     }
     control_->Stop(cut_ ? std::chrono::milliseconds(0) : kControlStopDeadline);
     admin_->Stop();
+    feeds_.Stop();
     if (demo_ != nullptr) demo_->Stop();
     signals_.Stop();
     loop_.Close();
@@ -194,6 +217,8 @@ class Daemon {
   proxy::Proxy proxy_;
   Readiness readiness_;
   ControlService service_;
+  proxy::EventLog events_;
+  LiveFeeds feeds_;
   std::unique_ptr<DemoBackends> demo_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<HttpServer> admin_;

@@ -34,7 +34,8 @@ Config DemoConfig() {
   config.demo = true;
   config.proxy.listeners.push_back({.address = "127.0.0.1:3000"});
   config.control = {.address = "127.0.0.1:3001", .insecure = true};
-  config.admin.address = "127.0.0.1:3002";
+  config.admin = {.address = "127.0.0.1:3002",
+                  .allow_mutations = true};  // so that the page can be tried
   return config;
 }
 
