@@ -1,7 +1,7 @@
 """The dashboard in a real browser: what it shows, how it looks when narrow and dark, that it does
 what it offers, and that nothing of what others wrote runs in it.
 
-REMORA_SCREENSHOTS=DIR keeps pictures of it.
+DASHBOARD_PICTURES=DIR keeps pictures of it.
 """
 import gzip
 import os
@@ -86,7 +86,7 @@ class Page:
             "features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]})
 
     def picture(self, name):
-        directory = os.environ.get("REMORA_SCREENSHOTS")
+        directory = os.environ.get("DASHBOARD_PICTURES")
         if directory:
             self.driver.save_screenshot(os.path.join(directory, name + ".png"))
 
@@ -226,6 +226,25 @@ def test_it_fits_320_pixels_and_both_colour_schemes(remora, backend, open_page):
     page.wait(lambda p: len(p.rows()) == 3 and "0" in p.rows()["a"]["Active"], "the servers")
     page.js("showEvent({time: '2026-01-01T10:00:00Z', kind: 'health', pool: 'default', server: 'a',"
             " cause: 'probe: HTTP 200', from: 'WARMING', to: 'ACTIVE'})")
+    # Numbers as a busy server has them, a minute long.
+    page.js("source.close()")
+    servers = [{"pool": "default", "id": name, "uid": name, "url": "http://127.0.0.1:9001",
+                "state": state, "reason": reason, "weight": 2, "max_active": 0, "active": 12}
+               for name, state, reason in (("api-1", "ACTIVE", "probe: HTTP 200"),
+                                           ("api-2-" + "x" * 57, "ACTIVE", "probe: HTTP 200"),
+                                           ("api-3", "UNHEALTHY", "probe: connect refused"),
+                                           ("api-4", "DRAINING", "removed; running requests finish"))]
+    for second in range(60):
+        for number, server in enumerate(servers):
+            server.update(requests=second * 1000, failures=number * 1234, p50_ms=1.25, p99_ms=20.5,
+                          rps=(second * (number + 3)) % 17 * 71.5)
+        page.js("showStats(arguments[0])", {"servers": servers, "mutations": True, "more": False,
+                                            "can_drain": True, "version": "0.1.0"})
+    assert page.rows()["api-3"]["Errors"] == "2,468"
+    assert page.rows()["api-1"]["p99 ms"] == "20.5"
+    spark = page.js("document.querySelector('.spark').ariaLabel")
+    assert re.fullmatch(r"Requests a second: now [0-9,.]+, at most [0-9,.]+ in the last minute", spark)
+    assert len(page.js("document.querySelector('.spark polyline').getAttribute('points')").split()) == 60
     colours = []
     for name, width, dark in (("desktop-light", 1280, False), ("desktop-dark", 1280, True),
                               ("narrow-light", 320, False), ("narrow-dark", 320, True)):
