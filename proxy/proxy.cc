@@ -53,10 +53,13 @@ ProxySettings WithViaName(ProxySettings settings) {
 
 class Proxy::Impl final : public BackendEvents {
  public:
-  Impl(ProxySettings settings, net::Loop& control)
+  Impl(ProxySettings settings, net::Loop& control, AccessLog* access_log)
       : settings_(WithViaName(std::move(settings))),
         control_(control),
-        registry_(PoolNames(settings_), this),
+        access_log_(access_log),
+        metrics_(PoolNames(settings_), settings_.workers),
+        registry_(PoolNames(settings_), this,
+                  {.counters = &metrics_.servers(), .events = &events_}),
         checker_(control, registry_, settings_.pools,
                  [this](const std::string& uid) { resolver_.ResolveSoon(uid); }),
         resolver_(control, registry_, [this](const std::string& uid) { checker_.Recheck(uid); }),
@@ -79,11 +82,14 @@ class Proxy::Impl final : public BackendEvents {
   const ProxySettings& settings() const { return settings_; }
   const std::vector<std::string>& addresses() const { return addresses_; }
   const LimitHits& limit_hits() const { return hits_; }
+  Metrics& metrics() { return metrics_; }
+  EventLog& events() { return events_; }
   std::uint64_t connections() const { return budget_.open.load(std::memory_order_relaxed); }
 
   absl::Status Start() {
     for (std::uint32_t i = 0; i < settings_.workers; ++i) {
-      workers_.push_back(std::make_unique<Worker>(settings_, registry_, budget_, hits_));
+      workers_.push_back(
+          std::make_unique<Worker>(settings_, registry_, budget_, hits_, metrics_, i, access_log_));
     }
     for (const ListenerSettings& listener : settings_.listeners) {
       if (absl::Status status = OpenListener(listener); !status.ok()) return status;
@@ -194,6 +200,9 @@ class Proxy::Impl final : public BackendEvents {
 
   const ProxySettings settings_;
   net::Loop& control_;
+  AccessLog* const access_log_;
+  Metrics metrics_;
+  EventLog events_;
   Registry registry_;
   HealthChecker checker_;
   Resolver resolver_;
@@ -211,8 +220,8 @@ class Proxy::Impl final : public BackendEvents {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-Proxy::Proxy(ProxySettings settings, net::Loop& control)
-    : impl_(std::make_unique<Impl>(std::move(settings), control)) {}
+Proxy::Proxy(ProxySettings settings, net::Loop& control, AccessLog* access_log)
+    : impl_(std::make_unique<Impl>(std::move(settings), control, access_log)) {}
 
 Proxy::~Proxy() = default;
 
@@ -222,6 +231,8 @@ absl::Status Proxy::Start() { return impl_->Start(); }
 std::vector<std::string> Proxy::listener_addresses() const { return impl_->addresses(); }
 std::uint64_t Proxy::connections() const { return impl_->connections(); }
 const LimitHits& Proxy::limit_hits() const { return impl_->limit_hits(); }
+Metrics& Proxy::metrics() { return impl_->metrics(); }
+EventLog& Proxy::events() { return impl_->events(); }
 void Proxy::BeginDrain() { impl_->BeginDrain(); }
 void Proxy::Finish(Duration deadline, std::function<void(bool)> done) {
   impl_->Finish(deadline, std::move(done));

@@ -16,14 +16,18 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/settings.h"
 #include "proxy/net/loop.h"
+#include "proxy/observe/access_log.h"
+#include "proxy/observe/event_log.h"
 #include "proxy/observe/limit_hits.h"
+#include "proxy/observe/metrics.h"
 #include "proxy/registry/registry.h"
 
 namespace remora::proxy {
 
 class Proxy {
  public:
-  Proxy(ProxySettings settings, net::Loop& control);
+  // `access_log` may be null; it outlives the proxy.
+  Proxy(ProxySettings settings, net::Loop& control, AccessLog* access_log = nullptr);
   ~Proxy();
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
@@ -43,6 +47,10 @@ class Proxy {
 
   // How often each limit was hit. Any thread.
   const LimitHits& limit_hits() const;
+
+  // What was counted, and what happened. Any thread.
+  Metrics& metrics();
+  EventLog& events();
 
   // Shutdown, in this order:
   // 1. Answers carry `Connection: close`; new connections are still accepted and idle ones kept, as

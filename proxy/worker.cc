@@ -24,6 +24,7 @@ struct Worker::Listening {
   const ListenerSettings* settings;
   const PoolSettings* pool;
   Forwarder* forwarder;
+  Reporter* reporter;
   TimePoint last_warning;
 
   // Tells of a limit that was hit, at most every ten seconds.
@@ -36,17 +37,20 @@ struct Worker::Listening {
 };
 
 Worker::Worker(const ProxySettings& settings, Registry& registry, ConnectionBudget& budget,
-               LimitHits& hits)
+               LimitHits& hits, Metrics& metrics, std::size_t index, AccessLog* access_log)
     : settings_(settings),
       registry_(registry),
       budget_(budget),
       hits_(hits),
-      upstream_(loop_),
+      counters_(metrics.worker(index)),
+      upstream_(loop_, counters_.connections),
       connections_(loop_, hits) {
   Refresh();
   for (std::size_t pool = 0; pool < settings.pools.size(); ++pool) {
+    reporters_.push_back(std::make_unique<Reporter>(settings.pools[pool].name, index,
+                                                    counters_.pools[pool], access_log));
     forwarders_.push_back(std::make_unique<Forwarder>(
-        loop_, upstream_, hits_, settings.pools[pool], settings.via_name,
+        loop_, upstream_, hits_, *reporters_[pool], settings.pools[pool], settings.via_name,
         [this, pool]() -> const BackendSet& { return CurrentSet(pool); }));
   }
 }
@@ -62,6 +66,7 @@ absl::StatusOr<SocketAddress> Worker::OpenListener(const ListenerSettings& setti
                                                              .settings = &settings,
                                                              .pool = &settings_.pools[pool],
                                                              .forwarder = forwarders_[pool].get(),
+                                                             .reporter = reporters_[pool].get(),
                                                              .last_warning = {}}));
   return listening_.back()->listener->address();
 }
@@ -133,6 +138,7 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
 
 void Worker::Admit(Listening& listening, net::Socket socket) {
   ++open_;
+  counters_.connections.downstream_accepted.Add();
   budget_.open.fetch_add(1, std::memory_order_relaxed);
   Serve(listening, {.stream = std::make_unique<net::Stream>(loop_, std::move(socket))});
 }
@@ -146,6 +152,7 @@ void Worker::Serve(Listening& listening, IdleConnection connection) {
                                .date = &date_,
                                .request_ids = &request_ids_,
                                .limit_hits = &hits_,
+                               .reporter = listening.reporter,
                                .via_name = settings_.via_name};
   net::Spawn(loop_, ServeHttp1(context, std::move(connection)),
              [this, &listening](const std::exception_ptr& failure, IdleConnection idle) {
@@ -180,7 +187,10 @@ void Worker::ReportIfIdle() {
 }
 
 void Worker::Cut(std::shared_ptr<Backend> backend) {
-  loop_.Post([this, backend = std::move(backend)] { upstream_.Cut(*backend); });
+  loop_.Post([this, backend = std::move(backend)] {
+    // Open again by now: what runs there is not what was meant.
+    if (backend->admission().Load().closed()) upstream_.Cut(*backend);
+  });
 }
 
 void Worker::BeginDrain() {

@@ -23,7 +23,10 @@
 #include "proxy/forward/forwarder.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop.h"
+#include "proxy/observe/access_log.h"
 #include "proxy/observe/limit_hits.h"
+#include "proxy/observe/metrics.h"
+#include "proxy/observe/reporter.h"
 #include "proxy/registry/registry.h"
 #include "proxy/upstream/pool.h"
 
@@ -37,8 +40,9 @@ struct ConnectionBudget {
 
 class Worker {
  public:
+  // `index`: which worker of `metrics` this is. `access_log` may be null.
   Worker(const ProxySettings& settings, Registry& registry, ConnectionBudget& budget,
-         LimitHits& hits);
+         LimitHits& hits, Metrics& metrics, std::size_t index, AccessLog* access_log);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -77,6 +81,7 @@ class Worker {
   Registry& registry_;
   ConnectionBudget& budget_;
   LimitHits& hits_;
+  WorkerCounters& counters_;
   net::Loop loop_;
   HttpDateCache date_;
   RequestIdSource request_ids_;
@@ -84,7 +89,8 @@ class Worker {
   std::shared_ptr<const Snapshot> snapshot_;
   upstream::Pool upstream_;
   ConnectionSet connections_;
-  std::vector<std::unique_ptr<Forwarder>> forwarders_;  // by pool index
+  std::vector<std::unique_ptr<Reporter>> reporters_;    // by pool index
+  std::vector<std::unique_ptr<Forwarder>> forwarders_;  // likewise
   std::vector<std::unique_ptr<Listening>> listening_;
   std::uint64_t open_ = 0;  // client connections and accept loops that have not ended
   std::atomic<bool> change_pending_ = false;

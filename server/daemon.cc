@@ -10,12 +10,13 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "proxy/base/abseil.h"
 #include "proxy/base/log.h"
 #include "proxy/net/loop.h"
-#include "proxy/observe/event_log.h"
+#include "proxy/observe/access_log.h"
 #include "proxy/proxy.h"
 #include "server/admin/admin.h"
 #include "server/admin/http_server.h"
@@ -28,6 +29,7 @@
 #include "server/exit_codes.h"
 #include "server/readiness.h"
 #include "server/signals.h"
+#include "server/telemetry.h"
 #include "server/version.h"
 
 namespace remora::server {
@@ -50,15 +52,20 @@ void LogListening(std::string_view socket, std::string_view address) {
 
 class Daemon {
  public:
-  explicit Daemon(Config config)
+  // `access_log` may be null.
+  Daemon(Config config, proxy::AccessLog* access_log)
       : config_(std::move(config)),
+        access_log_(access_log),
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
-        proxy_(config_.proxy, loop_),
+        proxy_(config_.proxy, loop_, access_log),
+        telemetry_(loop_, proxy_, access_log),
         service_(proxy_.registry(), readiness_, std::string(Version())),
         feeds_(loop_, {.registry = proxy_.registry(),
-                       .events = events_,
+                       .events = proxy_.events(),
+                       .numbers = [this] { return Numbers(); },
                        .version = std::string(Version()),
-                       .allow_mutations = config_.admin.allow_mutations}),
+                       .allow_mutations = config_.admin.allow_mutations,
+                       .can_drain = true}),
         shutdown_timer_(loop_.executor()) {}
 
   // Everything that can fail, before the first thread starts.
@@ -87,6 +94,7 @@ class Daemon {
     admin_->Start();
     LogListening("admin", admin_->address());
     if (demo_ != nullptr) demo_->Start();
+    telemetry_.Start();
     signals_.Start();
     control_->SetServing();
     log::Info("ready", {{"version", Version()},
@@ -107,11 +115,31 @@ class Daemon {
   }
 
   AdminContext AdminState() {
+    proxy::Registry& registry = proxy_.registry();
     return {.readiness = readiness_,
             .limit_hits = proxy_.limit_hits(),
-            .registry = &proxy_.registry(),
+            .metrics = [this] { return telemetry_.Collect(); },
+            .registry = &registry,
             .feeds = &feeds_,
-            .allow_mutations = config_.admin.allow_mutations};
+            .allow_mutations = config_.admin.allow_mutations,
+            .drain = [&registry](auto pool, auto id,
+                                 auto timeout) { return registry.Drain(pool, id, timeout); },
+            .undrain = [&registry](auto pool, auto id) { return registry.Undrain(pool, id); }};
+  }
+
+  // Counts as they are now, quantiles of the last minute.
+  std::vector<ServerNumbers> Numbers() {
+    std::vector<ServerNumbers> numbers;
+    for (auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
+      const RecentValues recent = telemetry_.Recent(row.pool, row.server);
+      ServerNumbers one{.pool = std::move(row.pool), .id = std::move(row.server)};
+      one.requests = row.values.Requests();
+      one.failures = row.values.failures + row.values.ServerErrors();
+      if (recent.measured) one.p50_ms = recent.p50_ms;
+      if (recent.measured) one.p99_ms = recent.p99_ms;
+      numbers.push_back(std::move(one));
+    }
+    return numbers;
   }
 
   absl::Status OpenDemo() {
@@ -142,8 +170,11 @@ class Daemon {
   }
 
   void OnSignal(int signal) {
-    if (signal == SIGHUP) return log::Warn("SIGHUP: reload is not built yet; restart instead");
     if (signal == SIGUSR1) return ToggleDebug();
+    if (signal == SIGHUP) {
+      if (access_log_ != nullptr) access_log_->Reopen();
+      return log::Warn("SIGHUP: reload is not built yet; restart instead");
+    }
     log::Info("signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
     if (!draining_) {
       BeginDrain();
@@ -201,6 +232,7 @@ class Daemon {
     admin_->Stop();
     feeds_.Stop();
     if (demo_ != nullptr) demo_->Stop();
+    telemetry_.Stop();
     signals_.Stop();
     loop_.Close();
   }
@@ -212,12 +244,13 @@ class Daemon {
   }
 
   Config config_;
+  proxy::AccessLog* const access_log_;
   proxy::net::Loop loop_;
-  Signals signals_;  // before anything that may start a thread
+  Signals signals_;
   proxy::Proxy proxy_;
+  Telemetry telemetry_;
   Readiness readiness_;
   ControlService service_;
-  proxy::EventLog events_;
   LiveFeeds feeds_;
   std::unique_ptr<DemoBackends> demo_;
   std::unique_ptr<ControlServer> control_;
@@ -232,12 +265,24 @@ class Daemon {
 
 int RunDaemon(Config config) {
   log::Init(config.log.level, config.log.format);
+  Signals::Block();
   // A peer that has gone is told by the return of the write.
   std::signal(SIGPIPE, SIG_IGN);
   RaiseFileLimit();
   for (const std::string& warning : config.warnings) log::Warn(warning);
 
-  Daemon daemon(std::move(config));
+  std::unique_ptr<proxy::AccessLog> access_log;  // ends last, with what is still queued
+  if (config.log.access.enabled) {
+    auto opened =
+        proxy::AccessLog::Open({.sample = config.log.access.sample, .path = config.log.access.path},
+                               /*colour=*/std::getenv("NO_COLOR") == nullptr);
+    if (!opened.ok()) {
+      log::Error(ToStd(opened.status().message()));
+      return kExitUnavailable;
+    }
+    access_log = *std::move(opened);
+  }
+  Daemon daemon(std::move(config), access_log.get());
   if (const int code = daemon.Prepare(); code != kExitOk) return code;
   if (const int code = daemon.Start(); code != kExitOk) return code;
   daemon.Run();

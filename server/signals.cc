@@ -9,16 +9,24 @@
 namespace remora::server {
 namespace {
 
-// Blocks the signals and returns the descriptor from which they are read.
-int OpenSignalDescriptor() {
+sigset_t OurSignals() {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, signal);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+int OpenSignalDescriptor() {
+  const sigset_t set = OurSignals();
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 }  // namespace
+
+void Signals::Block() {
+  const sigset_t set = OurSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
 
 Signals::Signals(proxy::net::Loop& loop, Handler handler)
     : handler_(std::move(handler)), descriptor_(loop.executor(), OpenSignalDescriptor()) {}

@@ -1,7 +1,7 @@
 // SIGTERM, SIGINT, SIGHUP and SIGUSR1 as calls on the control loop.
 //
 // The signals are blocked in every thread and read from a descriptor, so no code runs in a handler.
-// Threads: the constructor is called before any other thread is started, as those inherit the mask;
+// Threads: Block is called before any other thread is started, as those inherit the mask;
 // everything else on the loop's thread. Lifetime: the loop outlives it; Stop lets the loop end.
 #pragma once
 
@@ -15,6 +15,9 @@ namespace remora::server {
 class Signals {
  public:
   using Handler = std::function<void(int signal)>;
+
+  // For the whole process; signals that come before Start wait.
+  static void Block();
 
   Signals(proxy::net::Loop& loop, Handler handler);
 

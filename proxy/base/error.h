@@ -4,6 +4,7 @@
 // tried elsewhere is read off the type, never guessed. Values only, no threads, no lifetime rules.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <string_view>
@@ -38,6 +39,8 @@ enum class ErrorKind : std::uint8_t {
   kDraining,             // this process ends
   kOverloaded,           // a limit of our own: descriptors, memory
 };
+
+inline constexpr std::size_t kErrorKindCount = static_cast<std::size_t>(ErrorKind::kOverloaded) + 1;
 
 enum class Side : std::uint8_t { kDownstream, kUpstream, kProxy };
 

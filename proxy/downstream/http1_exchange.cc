@@ -19,7 +19,17 @@ Http1Exchange::Http1Exchange(http1::Channel& channel, const message::RequestHead
                             message::BodyLimitsOf(facts.settings->limits));
 }
 
-Awaitable<Result<BodyPiece>> Http1Exchange::ReadBody() { return channel_.ReadBody(read_timeout_); }
+Result<BodyPiece> Http1Exchange::BufferedBody() {
+  auto piece = channel_.BufferedBody();
+  if (piece) bytes_in_ += piece->data.size();
+  return piece;
+}
+
+Awaitable<Result<BodyPiece>> Http1Exchange::ReadBody() {
+  auto piece = co_await channel_.ReadBody(read_timeout_);
+  if (piece) bytes_in_ += piece->data.size();
+  co_return piece;
+}
 
 // Not where the body has been read to its end: the next request on the connection would be stopped.
 void Http1Exchange::StopReading() {
@@ -54,6 +64,7 @@ Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPi
   channel_.StartWritingBody(framing);
   if (!request_.wants_trailers) first.trailers = {};
   auto result = co_await channel_.Write(head_, first, facts_.settings->timeouts.idle);
+  if (result) bytes_out_ += first.data.size();
   sent_answer_ = result.has_value() && first.end;
   co_return result;
 }
@@ -61,6 +72,7 @@ Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPi
 Awaitable<Result<void>> Http1Exchange::SendBody(BodyPiece piece) {
   if (!request_.wants_trailers) piece.trailers = {};
   auto result = co_await channel_.Write({}, piece, facts_.settings->timeouts.idle);
+  if (result) bytes_out_ += piece.data.size();
   if (result && piece.end) {
     sent_answer_ = true;
     if (tunnel_) channel_.stream().ShutdownSend();

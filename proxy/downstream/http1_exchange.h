@@ -1,6 +1,7 @@
 // One HTTP/1 request of a client and its answer. See forward/exchange.h for the rules.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -29,7 +30,7 @@ class Http1Exchange final : public Exchange {
   std::string_view request_id() const override { return facts_.request_id; }
   std::string_view client_ip() const override { return facts_.client_ip; }
 
-  Result<message::BodyPiece> BufferedBody() override { return channel_.BufferedBody(); }
+  Result<message::BodyPiece> BufferedBody() override;
   net::Awaitable<Result<message::BodyPiece>> ReadBody() override;
   void StopReading() override;
 
@@ -43,6 +44,8 @@ class Http1Exchange final : public Exchange {
   net::Awaitable<Result<void>> SendOptionsAnswer();
 
   void StartTunnel(Duration idle) override;
+  std::uint64_t bytes_in() const override { return bytes_in_; }
+  std::uint64_t bytes_out() const override { return bytes_out_; }
   void Abort() override;
 
   // After the forwarder is done: may another request follow on the connection?
@@ -58,6 +61,8 @@ class Http1Exchange final : public Exchange {
   const Facts facts_;
   Duration read_timeout_;
   std::string head_;
+  std::uint64_t bytes_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
   bool close_ = false;
   bool sent_answer_ = false;  // completely
   bool tunnel_ = false;

@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
-#include "proxy/base/log.h"
 #include "proxy/downstream/http1_exchange.h"
 #include "proxy/http1/channel.h"
 #include "proxy/message/rules.h"
+#include "proxy/message/trace_context.h"
 
 namespace remora::proxy {
 
@@ -89,22 +89,30 @@ class Http1Session {
 
   // One request and its answer. True if another may follow on the connection.
   Awaitable<bool> ServeOne() {
+    const TimePoint begin = Clock::now();
     RequestHead head;
-    const Result<void> read = co_await ReadRequest(head);
+    const Result<void> read = co_await ReadRequest(head, begin);
+    const TimePoint read_at = Clock::now();
     std::string generated_id;
     if (head.request_id.empty()) generated_id = context_.request_ids->Next();
     const std::string_view request_id = generated_id.empty() ? head.request_id : generated_id;
+    RequestRecord record;
     if (!read) {
-      co_await Refuse(read.error(), head, request_id);
+      record.begin = begin;
+      record.read = read_at;
+      co_await Refuse(read.error(), head, request_id, record);
       co_return false;
     }
     Http1Exchange exchange(channel_, head, FactsOf(request_id));
-    RequestRecord record;
     if (head.max_forwards == 0) {
       record = co_await AnswerOptions(exchange);
     } else {
       record = co_await context_.forwarder->Forward(exchange);
     }
+    record.begin = begin;
+    record.read = read_at;
+    record.bytes_in = exchange.bytes_in();
+    record.bytes_out = exchange.bytes_out();
     Report(record, head, request_id);
     if (exchange.MayContinue()) co_return true;
     if (exchange.sent_answer()) co_await Linger(LingerTimeAfter(record.error));
@@ -137,9 +145,9 @@ class Http1Session {
     co_return record;
   }
 
-  Awaitable<Result<void>> ReadRequest(RequestHead& head) {
+  Awaitable<Result<void>> ReadRequest(RequestHead& head, TimePoint begin) {
     const LimitSettings& limits = context_.pool->limits;
-    const TimePoint deadline = Clock::now() + context_.listener->request_head_timeout;
+    const TimePoint deadline = begin + context_.listener->request_head_timeout;
     auto result = co_await channel_.ReadHead(message::HeadLimitsOf(limits), deadline, head);
     if (!result) co_return result;
     result = message::ApplyRequestRules(
@@ -152,16 +160,19 @@ class Http1Session {
   }
 
   // Answers a request that never came to be one.
-  Awaitable<> Refuse(const ProxyError& error, const RequestHead& head,
-                     std::string_view request_id) {
-    RequestRecord record;
-    record.status = Describe(error.kind).status;
+  Awaitable<> Refuse(const ProxyError& error, const RequestHead& head, std::string_view request_id,
+                     RequestRecord& record) {
     record.error = error;
     context_.limit_hits->Add(error.limit);
-    Report(record, head, request_id);
-    if (error.kind == ErrorKind::kClientClosed) co_return;
+    if (error.kind == ErrorKind::kClientClosed) {
+      Report(record, head, request_id);
+      co_return;
+    }
+    record.status = Describe(error.kind).status;
     Http1Exchange exchange(channel_, head, FactsOf(request_id));
     const auto sent = co_await exchange.SendError(error);
+    record.answer_complete = sent.has_value();
+    Report(record, head, request_id);
     if (sent) co_await Linger(LingerTimeAfter(error));
   }
 
@@ -183,20 +194,17 @@ class Http1Session {
     }
   }
 
-  static void Report(const RequestRecord& record, const RequestHead& head,
-                     std::string_view request_id) {
-    if (!log::Enabled(log::Level::kDebug)) return;
-    const std::string_view reason =
-        record.error ? Describe(record.error->kind).reason : std::string_view();
-    const std::string_view detail = record.error ? record.error->detail : std::string_view();
-    log::Debug("request", {{"method", head.method},
-                           {"path", head.path.substr(0, head.path.find('?'))},
-                           {"status", record.status},
-                           {"server", record.server},
-                           {"attempts", record.attempts},
-                           {"reason", reason},
-                           {"detail", detail},
-                           {"request_id", request_id}});
+  // Once a request, when the last byte of its answer has been sent or given up.
+  void Report(RequestRecord& record, const RequestHead& head, std::string_view request_id) {
+    record.end = Clock::now();
+    record.client = client_ip_;
+    record.method = head.method;
+    record.authority = head.authority;
+    record.path = head.path.substr(0, head.path.find('?'));
+    record.minor_version = head.minor_version;
+    record.request_id = request_id;
+    record.trace_id = message::TraceId(head);
+    context_.reporter->Report(record);
   }
 
   const SessionContext context_;

@@ -16,6 +16,7 @@
 #include "proxy/net/loop.h"
 #include "proxy/net/stream.h"
 #include "proxy/observe/limit_hits.h"
+#include "proxy/observe/reporter.h"
 
 namespace remora::proxy {
 
@@ -28,6 +29,7 @@ struct SessionContext {
   HttpDateCache* date;
   RequestIdSource* request_ids;
   LimitHits* limit_hits;
+  Reporter* reporter;
   std::string_view via_name;
 };
 

@@ -6,6 +6,7 @@
 // of the body; what BufferedBody gave stays valid until ReadBody is called.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "proxy/base/clock.h"
@@ -40,6 +41,9 @@ class Exchange {
 
   // After a 101: ReadBody and SendBody carry bytes as they are; an `end` is a half-close.
   virtual void StartTunnel(Duration idle) = 0;
+  // Of the relayed bodies, without framing, so far; our own answers don't count.
+  virtual std::uint64_t bytes_in() const = 0;
+  virtual std::uint64_t bytes_out() const = 0;
   // The answer is incomplete: the client must notice.
   virtual void Abort() = 0;
 };

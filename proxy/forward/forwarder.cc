@@ -69,10 +69,12 @@ struct Forwarder::Tunnel {
 };
 
 Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hits,
-                     const PoolSettings& settings, std::string_view via_name, CurrentSet current)
+                     Reporter& reporter, const PoolSettings& settings, std::string_view via_name,
+                     CurrentSet current)
     : loop_(loop),
       connections_(connections),
       hits_(hits),
+      reporter_(reporter),
       settings_(settings),
       via_name_(via_name),
       current_(std::move(current)) {}
@@ -101,6 +103,7 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
       co_await Conclude(exchange, progress, result.error());
       break;
     }
+    reporter_.CountRetry(result.error().kind);
     progress.last_error = result.error();
     if (progress.reused) {
       progress.stale = progress.backend;
@@ -141,21 +144,47 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   Backend& backend = *active.backend();
   progress.backend = &backend;
   progress.reused = false;
-  progress.record.server = backend.id();
-  ++progress.record.attempts;
+  NotePick(backend, progress);
+  reporter_.CountPick(backend.counters().get());
   // One stale connection to a backend that was restarted means that all are.
   const auto reuse =
       progress.stale == nullptr ? upstream::Reuse::kAllowed : upstream::Reuse::kOpenNew;
   auto connection = co_await connections_.Acquire(backend, settings_, reuse);
-  if (!connection) co_return std::unexpected(connection.error());
+  if (!connection) {
+    reporter_.CountFailure(backend.counters().get());
+    co_return std::unexpected(connection.error());
+  }
+  progress.connected = Clock::now();
+  progress.record.connect = progress.connected - progress.picked;
   // Who waits for a client that does not read would not notice the end of the connection.
   connection->OnCut([&exchange, &progress] {
     progress.cut = true;
     if (progress.answering || progress.hinting) exchange.Abort();
   });
   auto result = co_await Run(exchange, **connection, backend, progress);
-  if (!result && progress.cut) co_return upstream::CutError();
+  if (!result && progress.cut) result = upstream::CutError();
+  if (!result && result.error().side == Side::kUpstream) {
+    reporter_.CountFailure(backend.counters().get());
+  }
   co_return result;
+}
+
+void Forwarder::NotePick(const Backend& backend, Progress& progress) {
+  RequestRecord& record = progress.record;
+  progress.picked = Clock::now();
+  progress.connected = TimePoint();
+  record.server = backend.id();
+  record.counters = backend.counters();
+  record.active_at_pick = backend.admission().Load().active();
+  record.connect = record.first_byte = Duration::zero();
+  if (record.attempts++ == 0) record.first_pick = progress.picked;
+}
+
+// The final head is there.
+void Forwarder::NoteAnswer(Progress& progress) {
+  const TimePoint now = Clock::now();
+  progress.record.first_byte = now - progress.connected;
+  reporter_.CountAnswer(progress.record.counters.get(), now - progress.picked);
 }
 
 // One request on one connection.
@@ -221,6 +250,7 @@ Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Con
   ResponseHead head;
   auto result = co_await ReadFinalHead(exchange, connection, upload, progress, head);
   if (!result) co_return result;
+  NoteAnswer(progress);
   if (head.status == 101) {
     progress.answering = true;
     progress.record.status = head.status;

@@ -17,6 +17,7 @@
 #include "proxy/forward/retry_policy.h"
 #include "proxy/net/loop.h"
 #include "proxy/observe/limit_hits.h"
+#include "proxy/observe/reporter.h"
 #include "proxy/observe/request_record.h"
 #include "proxy/registry/backend_set.h"
 #include "proxy/upstream/pool.h"
@@ -29,7 +30,7 @@ class Forwarder {
   using CurrentSet = std::function<const BackendSet&()>;
 
   // `via_name`: what Via calls this process.
-  Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hits,
+  Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hits, Reporter& reporter,
             const PoolSettings& settings, std::string_view via_name, CurrentSet current);
 
   // Serves one exchange to its end. Always answers, unless the client has left.
@@ -50,11 +51,15 @@ class Forwarder {
     bool hinting = false;    // an interim head is on its way to the client
     bool cut = false;
     bool reused = false;
+    TimePoint picked;     // of the try that is under way
+    TimePoint connected;  // likewise; the epoch before that
   };
   struct Upload;
   struct Tunnel;
 
   Result<ActiveRequest> Pick(const Progress& progress);
+  static void NotePick(const Backend& backend, Progress& progress);
+  void NoteAnswer(Progress& progress);
   net::Awaitable<Result<void>> TryOnce(Exchange& exchange, Progress& progress);
   net::Awaitable<Result<void>> Run(Exchange& exchange, upstream::Connection& connection,
                                    const Backend& backend, Progress& progress);
@@ -73,6 +78,7 @@ class Forwarder {
   net::Loop& loop_;
   upstream::Pool& connections_;
   LimitHits& hits_;
+  Reporter& reporter_;
   const PoolSettings& settings_;
   const std::string_view via_name_;
   CurrentSet current_;

@@ -231,17 +231,14 @@ void HealthChecker::Report(Shared& shared, Watched& watched, const ProbeResult& 
     shared.WarnOfNoVerdict(backend, result.reason);
     return;
   }
-  const bool changed = watched.state.Observe(result.verdict == ProbeVerdict::kPassed);
+  const bool passed = result.verdict == ProbeVerdict::kPassed;
+  if (backend.counters() != nullptr) backend.counters()->CountProbe(passed);
+  watched.state.Observe(passed);
   shared.registry.ReportHealth(backend.uid(),
                                {.state = watched.state.state(),
                                 .reason = "probe: " + result.reason,
                                 .last_probe = WallClock::now(),
                                 .consecutive_failures = watched.state.consecutive_failures()});
-  if (!changed) return;
-  log::Info("server state", {{"pool", backend.pool()},
-                             {"server", backend.id()},
-                             {"state", StateName(watched.state.state())},
-                             {"reason", result.reason}});
 }
 
 }  // namespace remora::proxy

@@ -5,13 +5,14 @@
 namespace remora::proxy {
 
 Backend::Backend(std::string pool, std::string id, std::string uid, BackendUrl url,
-                 BackendEvents* events)
+                 BackendEvents* events, std::shared_ptr<ServerCounters> counters)
     : pool_(std::move(pool)),
       id_(std::move(id)),
       uid_(std::move(uid)),
       url_(std::move(url)),
       authority_(url_.Authority()),
-      events_(events) {
+      events_(events),
+      counters_(std::move(counters)) {
   Addresses addresses;
   const auto literal = url_.is_unix() ? SocketAddress::FromUnixPath(url_.unix_path)
                                       : SocketAddress::FromIp(url_.host, url_.port);

@@ -16,20 +16,24 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/socket_address.h"
+#include "proxy/observe/server_counters.h"
 #include "proxy/registry/backend_url.h"
 
 namespace remora::proxy {
 
-// {closed:1, active:31}. From the compare-and-swap in TryAdmit follow, for any number of threads
-// and without a lock: a pick takes a load that it saw, max_active is never exceeded, and after
-// Close has returned nothing is admitted, whatever snapshot a worker still holds.
+// {closed:1, suspended:1, active:30}. From the compare-and-swap in TryAdmit follow, for any number
+// of threads and without a lock: a pick takes a load that it saw, max_active is never exceeded, and
+// after Close or Suspend has returned nothing is admitted, whatever snapshot a worker still holds.
+// Close is for ever and makes the last Release say so. Suspend may be taken back, so the last
+// Release under it says nothing: a backend that may be used again has no end to report, and a late
+// report could be taken for that of a later Close.
 class AdmissionWord {
  public:
   // What a scan saw; only valid for TryAdmit.
   struct Seen {
     std::uint32_t word;
-    bool closed() const { return (word & kClosed) != 0; }
-    std::uint32_t active() const { return word & ~kClosed; }
+    bool closed() const { return (word & (kClosed | kSuspended)) != 0; }
+    std::uint32_t active() const { return word & kActive; }
   };
 
   Seen Load() const { return Seen{word_.load(std::memory_order_relaxed)}; }
@@ -40,14 +44,23 @@ class AdmissionWord {
                                          std::memory_order_relaxed);
   }
 
-  // Ends one request. True for the call that took `active` to 0 under `closed`; exactly one does.
-  bool Release() { return word_.fetch_sub(1, std::memory_order_acq_rel) == (kClosed | 1); }
+  // Ends one request. True for the call that took `active` to 0 after Close; exactly one does.
+  bool Release() {
+    const std::uint32_t before = word_.fetch_sub(1, std::memory_order_acq_rel);
+    return (before & ~kSuspended) == (kClosed | 1);
+  }
 
-  // Nothing is admitted after this has returned. Returns the requests that run.
-  std::uint32_t Close() { return word_.fetch_or(kClosed, std::memory_order_acq_rel) & ~kClosed; }
+  // Nothing is admitted after this has returned, for ever. Returns the requests that run.
+  std::uint32_t Close() { return word_.fetch_or(kClosed, std::memory_order_acq_rel) & kActive; }
+
+  // Nothing is admitted after this has returned, until Resume.
+  void Suspend() { word_.fetch_or(kSuspended, std::memory_order_acq_rel); }
+  void Resume() { word_.fetch_and(~kSuspended, std::memory_order_acq_rel); }
 
  private:
   static constexpr std::uint32_t kClosed = std::uint32_t{1} << 31;
+  static constexpr std::uint32_t kSuspended = std::uint32_t{1} << 30;
+  static constexpr std::uint32_t kActive = kSuspended - 1;
   // Its own cache line: workers write it on each request.
   alignas(64) std::atomic<std::uint32_t> word_ = 0;
 };
@@ -70,7 +83,9 @@ class Backend {
   using Addresses = std::vector<SocketAddress>;
 
   // Addresses that need no look-up (IP literal, unix socket) are there from the start.
-  Backend(std::string pool, std::string id, std::string uid, BackendUrl url, BackendEvents* events);
+  // `counters` may be null: nothing is counted.
+  Backend(std::string pool, std::string id, std::string uid, BackendUrl url, BackendEvents* events,
+          std::shared_ptr<ServerCounters> counters = nullptr);
 
   const std::string& pool() const { return pool_; }
   const std::string& id() const { return id_; }
@@ -82,6 +97,8 @@ class Backend {
 
   AdmissionWord& admission() { return admission_; }
   const AdmissionWord& admission() const { return admission_; }
+
+  const std::shared_ptr<ServerCounters>& counters() const { return counters_; }
 
   // Never null; empty while a name has not been resolved.
   std::shared_ptr<const Addresses> addresses() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -109,6 +126,7 @@ class Backend {
   const std::string authority_;
   bool needs_resolving_ = false;
   BackendEvents* const events_;
+  const std::shared_ptr<ServerCounters> counters_;
   std::atomic<bool> connect_failed_ = false;
   std::atomic<std::uint32_t> addresses_generation_ = 0;
   AdmissionWord admission_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "proxy/base/abseil.h"
 #include "proxy/base/status.h"
 
 namespace remora::proxy {
@@ -67,6 +68,27 @@ absl::Status CheckId(std::string_view id) {
                            "'-'; ListServers shows the ids"}});
 }
 
+absl::Status CheckDrainTimeout(std::optional<std::chrono::milliseconds> timeout) {
+  if (!timeout || (*timeout >= std::chrono::milliseconds(0) && *timeout <= Registry::kMaxDrain)) {
+    return absl::OkStatus();
+  }
+  return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
+}
+
+// Another address would be another server: its connections, its health and its uid are bound to it.
+void CheckSameUrl(std::string_view given, std::string_view present,
+                  std::vector<FieldViolation>& violations) {
+  const auto url = ParseBackendUrl(given);
+  if (!url.ok()) {
+    violations.push_back({"spec.url", std::string(url.status().message())});
+  } else if (url->ToString() != present) {
+    violations.push_back(
+        {"spec.url", absl::StrFormat("can't be changed (it is %s); remove the server and add it "
+                                     "with the new url, or add a second one",
+                                     Shown(present, 2 * kMaxShown))});
+  }
+}
+
 absl::Status NotFound(std::string_view pool, std::string_view id) {
   return MakeStatus(
       absl::StatusCode::kNotFound, "SERVER_NOT_FOUND",
@@ -98,8 +120,9 @@ std::string LabelProblem(std::string_view key, std::string_view value) {
   return {};
 }
 
-Registry::Registry(std::vector<std::string> pools, BackendEvents* events)
-    : pools_(std::move(pools)), events_(events) {
+Registry::Registry(std::vector<std::string> pools, BackendEvents* events,
+                   RegistryObservation observation)
+    : pools_(std::move(pools)), events_(events), observation_(observation) {
   absl::MutexLock lock(&mu_);
   Publish();
 }
@@ -148,6 +171,8 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
     Publish();
   }
   Notify();
+  Tell("server", result.server, "", StateName(result.server.state),
+       absl::StrCat("added by ", ToAbsl(owner)));
   return result;
 }
 
@@ -162,8 +187,12 @@ Registry::Record Registry::MakeRecord(std::string pool, std::string id, ServerSp
   record.view.reason = "waiting for the first probe";
   record.view.revision = ++revision_;
   record.view.created = WallClock::now();
+  std::shared_ptr<ServerCounters> counters;
+  if (observation_.counters != nullptr) {
+    counters = observation_.counters->Add(record.view.pool, record.view.id, Clock::now());
+  }
   record.backend = std::make_shared<Backend>(record.view.pool, record.view.id, record.view.uid,
-                                             std::move(url), events_);
+                                             std::move(url), events_, std::move(counters));
   return record;
 }
 
@@ -173,18 +202,17 @@ absl::StatusOr<RemoveResult> Registry::Remove(
   if (absl::Status status = CheckId(id); !status.ok()) return status;
   const std::string pool = PoolOrDefault(pool_name);
   if (absl::Status status = CheckPool(pool); !status.ok()) return status;
-  if (drain_timeout &&
-      (*drain_timeout < std::chrono::milliseconds(0) || *drain_timeout > kMaxDrain)) {
-    return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
-  }
+  if (absl::Status status = CheckDrainTimeout(drain_timeout); !status.ok()) return status;
   RemoveResult result;
+  ServerState before = ServerState::kDraining;
   {
     absl::MutexLock lock(&mu_);
     if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
       Record record = std::move(found->second);
+      before = record.view.state;
       live_.erase(found);
       key_of_uid_.erase(record.view.uid);
-      result.server = StartDrain(std::move(record), drain_timeout.value_or(kDefaultDrain));
+      result.server = StartDrain(std::move(record), drain_timeout);
       Publish();
     } else {
       // What is published stays as it is. Observers are told of deadlines that came nearer.
@@ -196,16 +224,22 @@ absl::StatusOr<RemoveResult> Registry::Remove(
     }
   }
   Notify();
+  Tell("drain", result.server, StateName(before), StateName(ServerState::kDraining),
+       result.was_draining ? "the deadline was shortened" : "removed");
   return result;
 }
 
-ServerView Registry::StartDrain(Record record, std::chrono::milliseconds drain_timeout) {
+ServerView Registry::StartDrain(Record record,
+                                std::optional<std::chrono::milliseconds> drain_timeout) {
   const std::uint32_t running = record.backend->admission().Close();
   record.view.state = ServerState::kDraining;
   record.view.reason = "removed; running requests finish";
   record.view.revision = ++revision_;
-  record.view.drain_deadline = WallClock::now() + drain_timeout;
-  record.drain_deadline = Clock::now() + drain_timeout;
+  if (!std::exchange(record.view.drained, false)) {
+    SetDrainDeadline(record, drain_timeout.value_or(kDefaultDrain));
+  } else if (drain_timeout) {
+    Shorten(record, *drain_timeout);
+  }
   ServerView view = Copy(record);
   // With none running nobody will report it drained: it is.
   if (running != 0) draining_.emplace(record.view.uid, std::move(record));
@@ -217,13 +251,22 @@ bool Registry::ShortenDrains(std::string_view pool, std::string_view id,
   bool shortened = false;
   for (auto& [uid, record] : draining_) {
     if (record.view.pool != pool || record.view.id != id) continue;
-    if (Clock::now() + drain_timeout >= record.drain_deadline) continue;
-    record.drain_deadline = Clock::now() + drain_timeout;
-    record.view.drain_deadline = WallClock::now() + drain_timeout;
+    if (!Shorten(record, drain_timeout)) continue;
     record.view.revision = ++revision_;
     shortened = true;
   }
   return shortened;
+}
+
+bool Registry::Shorten(Record& record, std::chrono::milliseconds drain_timeout) {
+  if (Clock::now() + drain_timeout >= record.drain_deadline) return false;
+  SetDrainDeadline(record, drain_timeout);
+  return true;
+}
+
+void Registry::SetDrainDeadline(Record& record, std::chrono::milliseconds drain_timeout) {
+  record.view.drain_deadline = WallClock::now() + drain_timeout;
+  record.drain_deadline = Clock::now() + drain_timeout;
 }
 
 const Registry::Record* Registry::LastDraining(std::string_view pool, std::string_view id) const {
@@ -233,6 +276,104 @@ const Registry::Record* Registry::LastDraining(std::string_view pool, std::strin
     if (last == nullptr || record.view.created > last->view.created) last = &record;
   }
   return last;
+}
+
+absl::StatusOr<Registry::Record*> Registry::FindLive(const std::string& pool, std::string_view id) {
+  if (const auto found = live_.find(Key(pool, id)); found != live_.end()) return &found->second;
+  if (LastDraining(pool, id) == nullptr) return NotFound(pool, id);
+  return MakeStatus(
+      absl::StatusCode::kFailedPrecondition, "SERVER_REMOVED",
+      absl::StrFormat("server '%s' of pool '%s' was removed and only finishes its last requests; "
+                      "add it again if it should take traffic",
+                      id, pool));
+}
+
+absl::StatusOr<ServerView> Registry::Drain(std::string_view pool_name, std::string_view id,
+                                           std::optional<std::chrono::milliseconds> drain_timeout) {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  if (absl::Status status = CheckDrainTimeout(drain_timeout); !status.ok()) return status;
+  ServerView result;
+  ServerState before{};
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    if (!found.ok()) return found.status();
+    Record& record = **found;
+    before = record.view.state;
+    if (record.view.drained) {
+      if (!drain_timeout || !Shorten(record, *drain_timeout)) return Copy(record);
+    } else {
+      record.backend->admission().Suspend();
+      record.view.drained = true;
+      record.view.state = ServerState::kDraining;
+      SetDrainDeadline(record, drain_timeout.value_or(kDefaultDrain));
+    }
+    record.view.revision = ++revision_;
+    Publish();
+    result = Copy(record);
+  }
+  Notify();
+  Tell("drain", result, StateName(before), StateName(result.state),
+       before == result.state ? "the deadline was shortened" : "drained by an operator");
+  return result;
+}
+
+absl::StatusOr<ServerView> Registry::Undrain(std::string_view pool_name, std::string_view id) {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  ServerView result;
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    if (!found.ok()) return found.status();
+    Record& record = **found;
+    if (!record.view.drained) return Copy(record);
+    record.view.drained = false;
+    record.view.state = record.health;
+    record.view.drain_deadline.reset();
+    record.view.revision = ++revision_;
+    // Before it is published as eligible: else a pick could find all of a pool closed.
+    record.backend->admission().Resume();
+    Publish();
+    result = Copy(record);
+  }
+  Notify();
+  Tell("drain", result, StateName(ServerState::kDraining), StateName(result.state),
+       "undrained by an operator");
+  return result;
+}
+
+absl::StatusOr<UpdateResult> Registry::Update(std::string_view pool_name, std::string_view id,
+                                              SpecChange change) {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
+  const std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  UpdateResult result;
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    if (!found.ok()) return found.status();
+    Record& record = **found;
+    ServerSpec spec = record.view.spec;
+    if (change.weight) spec.weight = *change.weight;
+    if (change.max_active) spec.max_active = *change.max_active;
+    if (change.labels) spec.labels = *std::move(change.labels);
+    std::vector<FieldViolation> violations = CheckSpec(spec);
+    if (change.url) CheckSameUrl(*change.url, spec.url, violations);
+    CheckLabels(spec, violations);
+    if (!violations.empty()) return InvalidFields(violations);
+    if (spec == record.view.spec) return UpdateResult{.server = Copy(record)};
+    record.view.spec = std::move(spec);
+    record.view.revision = ++revision_;
+    Publish();
+    result = {.server = Copy(record), .changed = true};
+  }
+  Notify();
+  Tell("server", result.server, "", "", "its spec was changed");
+  return result;
 }
 
 absl::StatusOr<ServerView> Registry::Get(std::string_view pool_name, std::string_view id) const {
@@ -317,36 +458,52 @@ std::optional<std::size_t> Registry::PoolIndex(std::string_view name) const {
 }
 
 void Registry::ReportHealth(std::string_view uid, const HealthReport& report) {
+  ServerView changed;
+  ServerState before{};
   {
     absl::MutexLock lock(&mu_);
     const auto key = key_of_uid_.find(std::string(uid));
     if (key == key_of_uid_.end()) return;
-    ServerView& view = live_.at(key->second).view;
+    Record& record = live_.at(key->second);
+    ServerView& view = record.view;
     if (report.last_probe) view.last_probe = report.last_probe;
     view.consecutive_failures = report.consecutive_failures;
     view.reason = report.reason;
-    if (view.state == report.state) return;
+    record.health = report.state;
+    if (view.drained || view.state == report.state) return;
+    before = view.state;
     view.state = report.state;
     view.revision = ++revision_;
+    changed = view;
     Publish();
   }
   Notify();
+  Tell("health", changed, StateName(before), StateName(report.state), report.reason);
 }
 
 void Registry::EraseDrained(std::string_view uid) {
+  ServerView erased;
   {
     absl::MutexLock lock(&mu_);
-    if (draining_.erase(std::string(uid)) == 0) return;
+    const auto found = draining_.find(std::string(uid));
+    if (found == draining_.end()) return;
+    erased = std::move(found->second.view);
+    draining_.erase(found);
     ++revision_;
     Publish();
   }
   Notify();
+  Tell("drain", erased, StateName(ServerState::kDraining), "", "its last request has ended");
 }
 
 std::vector<Registry::Draining> Registry::DrainingBackends() const {
   std::vector<Draining> backends;
   absl::MutexLock lock(&mu_);
   for (const auto& [uid, record] : draining_) {
+    backends.push_back({.backend = record.backend, .deadline = record.drain_deadline});
+  }
+  for (const auto& [key, record] : live_) {
+    if (!record.view.drained || record.backend->admission().Load().active() == 0) continue;
     backends.push_back({.backend = record.backend, .deadline = record.drain_deadline});
   }
   return backends;
@@ -366,6 +523,7 @@ void Registry::Unsubscribe(std::uint64_t id) {
 ServerView Registry::Copy(const Record& record) {
   ServerView view = record.view;
   view.active = record.backend->admission().Load().active();
+  if (view.drained) view.reason = "drained by an operator; " + view.reason;
   return view;
 }
 
@@ -394,6 +552,19 @@ void Registry::Publish() {
   next->pools.assign(sets.begin(), sets.end());
   snapshot_ = std::move(next);
   generation_.fetch_add(1, std::memory_order_release);
+}
+
+void Registry::Tell(std::string_view kind, const ServerView& server, std::string_view from,
+                    std::string_view to, std::string_view cause) const {
+  if (observation_.events == nullptr) return;
+  Event event;
+  event.kind = kind;
+  event.pool = server.pool;
+  event.server = server.id;
+  event.cause = cause;
+  event.from = from;
+  event.to = to;
+  observation_.events->Add(std::move(event));
 }
 
 void Registry::Notify() {

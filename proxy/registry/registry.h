@@ -22,6 +22,8 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/clock.h"
+#include "proxy/observe/event_log.h"
+#include "proxy/observe/server_counters.h"
 #include "proxy/registry/backend.h"
 #include "proxy/registry/backend_set.h"
 
@@ -53,6 +55,7 @@ struct ServerView {
   std::optional<WallTime> last_probe;
   std::uint32_t consecutive_failures = 0;
   std::optional<WallTime> drain_deadline;
+  bool drained = false;  // by Drain: DRAINING until Undrain, whatever its health
 };
 
 struct PoolTotals {
@@ -82,6 +85,19 @@ struct RemoveResult {
   bool was_draining = false;  // it was removed before; the call could only shorten its drain
 };
 
+// What Update changes; nullopt: stays as it is.
+struct SpecChange {
+  std::optional<std::string> url;  // must be the one it has
+  std::optional<std::uint32_t> weight;
+  std::optional<std::uint32_t> max_active;
+  std::optional<std::map<std::string, std::string>> labels;  // all of them
+};
+
+struct UpdateResult {
+  ServerView server;
+  bool changed = false;
+};
+
 // Position in the order of List: the last entry of the page before.
 struct ListCursor {
   std::string pool;
@@ -95,6 +111,12 @@ struct ListPage {
   std::uint64_t revision = 0;
 };
 
+// Where the registry tells what happens; either may be null. Both outlive it.
+struct RegistryObservation {
+  ServerTable* counters = nullptr;
+  EventLog* events = nullptr;
+};
+
 class Registry {
  public:
   static constexpr std::size_t kMaxServers = 10'000;
@@ -102,7 +124,8 @@ class Registry {
   static constexpr std::chrono::hours kMaxDrain{1};
 
   // `pools`: names, fixed for the registry's life. `events` outlives the registry.
-  Registry(std::vector<std::string> pools, BackendEvents* events);
+  Registry(std::vector<std::string> pools, BackendEvents* events,
+           RegistryObservation observation = {});
 
   // Idempotent by content. An empty `pool` stands for "default", an empty `id` is derived.
   // INVALID_ARGUMENT (fields named), NOT_FOUND (pool), ALREADY_EXISTS, RESOURCE_EXHAUSTED.
@@ -115,6 +138,23 @@ class Registry {
   // drain. NOT_FOUND, INVALID_ARGUMENT (fields named).
   absl::StatusOr<RemoveResult> Remove(std::string_view pool, std::string_view id,
                                       std::optional<std::chrono::milliseconds> drain_timeout)
+      ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
+  // When it returns, nothing is picked for the server any more, until Undrain. It stays listed and
+  // probed; what runs is cut at the deadline. Of one that is drained already the deadline can only
+  // come nearer. NOT_FOUND, FAILED_PRECONDITION (it was removed), INVALID_ARGUMENT (fields named).
+  absl::StatusOr<ServerView> Drain(std::string_view pool, std::string_view id,
+                                   std::optional<std::chrono::milliseconds> drain_timeout)
+      ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
+  // Takes Drain back: the server has the state that its probes gave it meanwhile. No change for one
+  // that is not drained. Errors as of Drain.
+  absl::StatusOr<ServerView> Undrain(std::string_view pool, std::string_view id)
+      ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+
+  // Changes the spec in place: uid, state and running requests stay. Picks that begin after it has
+  // returned use the new values. Errors as of Drain.
+  absl::StatusOr<UpdateResult> Update(std::string_view pool, std::string_view id, SpecChange change)
       ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
 
   // NOT_FOUND, INVALID_ARGUMENT (id).
@@ -136,7 +176,7 @@ class Registry {
   std::optional<std::size_t> PoolIndex(std::string_view name) const;
 
   // ---- the control thread's side ----
-  // Ignored for a uid that is gone or draining.
+  // Ignored for a uid that is gone or removed. Of a drained one it is kept for Undrain.
   void ReportHealth(std::string_view uid, const HealthReport& report)
       ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
   // Forgets a removed backend whose last request has ended.
@@ -146,6 +186,7 @@ class Registry {
     std::shared_ptr<Backend> backend;
     TimePoint deadline;
   };
+  // The removed, and the drained that still have requests.
   std::vector<Draining> DrainingBackends() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Observers run after each change, on the thread that made it, and must not block. On return of
@@ -160,15 +201,24 @@ class Registry {
     ServerView view;  // `active` is filled in when it is copied out
     std::shared_ptr<Backend> backend;
     TimePoint drain_deadline;
+    // What the probes say. It differs from that of `view` only while `view.drained`.
+    ServerState health = ServerState::kWarming;
   };
   // Ordered by pool, id; the live entry of an id is in `live_`, removed ones in `draining_`.
   using Key = std::pair<std::string, std::string>;
 
   static ServerView Copy(const Record& record);
+  static void SetDrainDeadline(Record& record, std::chrono::milliseconds drain_timeout);
   absl::Status CheckPool(std::string_view pool) const;
   Record MakeRecord(std::string pool, std::string id, ServerSpec spec, BackendUrl url,
                     std::string_view owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  ServerView StartDrain(Record record, std::chrono::milliseconds drain_timeout)
+  ServerView StartDrain(Record record, std::optional<std::chrono::milliseconds> drain_timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The live entry, or why there is none: NOT_FOUND, or FAILED_PRECONDITION for a removed one.
+  absl::StatusOr<Record*> FindLive(const std::string& pool, std::string_view id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // False where that is no nearer than the deadline it has.
+  bool Shorten(Record& record, std::chrono::milliseconds drain_timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False where no deadline came nearer.
   bool ShortenDrains(std::string_view pool, std::string_view id,
@@ -179,9 +229,12 @@ class Registry {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+  void Tell(std::string_view kind, const ServerView& server, std::string_view from,
+            std::string_view to, std::string_view cause) const ABSL_LOCKS_EXCLUDED(mu_);
 
   const std::vector<std::string> pools_;
   BackendEvents* const events_;
+  const RegistryObservation observation_;
   std::atomic<std::uint64_t> generation_ = 1;
 
   mutable absl::Mutex mu_;

@@ -19,8 +19,10 @@ constexpr std::size_t kMaxAvoided = 16;
 
 }  // namespace
 
-Pool::Pool(net::Loop& loop)
-    : loop_(loop), sweep_([](void* self) { static_cast<Pool*>(self)->Sweep(); }, this) {}
+Pool::Pool(net::Loop& loop, ConnectionCounters& counters)
+    : loop_(loop),
+      counters_(counters),
+      sweep_([](void* self) { static_cast<Pool*>(self)->Sweep(); }, this) {}
 
 Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings, Opened opened)
     : pool_(&pool),
@@ -30,11 +32,13 @@ Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& setti
       in_use_(std::make_unique<InUse>()) {
   in_use_->connection = opened_.connection.get();
   pool.hosts_[backend_].in_use.push_back(*in_use_);
+  pool.counters_.upstream_active.Add();
 }
 
 Pool::Borrowed::~Borrowed() {
   if (opened_.connection == nullptr) return;
   in_use_.reset();
+  pool_->counters_.upstream_active.Sub();
   if (opened_.connection->Finish()) pool_->GiveBack(*backend_, *settings_, std::move(opened_));
 }
 
@@ -59,13 +63,13 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend) {
   while (!idle.empty()) {
     if (idle.back().expires <= now) {
       // The newest has had its time, so all have: backends close theirs about then.
-      idle_count_ -= idle.size();
+      counters_.upstream_idle.Sub(idle.size());
       idle.clear();
       break;
     }
     Opened opened = std::move(idle.back().opened);
     idle.pop_back();
-    --idle_count_;
+    counters_.upstream_idle.Sub();
     if (opened.generation != backend.addresses_generation()) continue;
     // One system call for each request: bytes that came while it was idle would be taken for the
     // answer, whatever the method (RFC 9112 section 9.2), and what can't be repeated must not meet
@@ -89,7 +93,7 @@ Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettin
   const Addresses addresses = backend.addresses();
   const TimePoint deadline = Clock::now() + settings.timeouts.connect;
   ConnectResult connected = co_await ConnectAny(backend, addresses, deadline);
-  if (connected && !*connected && net::IsLocalShortage(connected->error()) && idle_count_ != 0) {
+  if (connected && !*connected && net::IsLocalShortage(connected->error()) && idle() != 0) {
     // Idle connections are only kept for speed: they are the first to go.
     DropIdle();
     connected = co_await ConnectAny(backend, addresses, deadline);
@@ -97,6 +101,7 @@ Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettin
   if (!connected) co_return CutError();
   auto& stream = *connected;
   if (stream) {
+    counters_.upstream_opened.Add();
     co_return Opened{
         .connection = std::make_unique<Http1Connection>(loop_, std::move(*stream), settings),
         .generation = generation};
@@ -140,11 +145,11 @@ void Pool::GiveBack(Backend& backend, const PoolSettings& settings, Opened opene
   Host& host = hosts_[&backend];
   if (host.idle.size() >= kMaxIdle) {
     host.idle.erase(host.idle.begin());
-    --idle_count_;
+    counters_.upstream_idle.Sub();
   }
   host.idle.push_back(
       {.opened = std::move(opened), .expires = Clock::now() + settings.timeouts.upstream_idle});
-  ++idle_count_;
+  counters_.upstream_idle.Add();
   if (!sweep_.armed()) loop_.Arm(sweep_, kSweepInterval);
 }
 
@@ -153,11 +158,11 @@ void Pool::GiveBack(Backend& backend, const PoolSettings& settings, Opened opene
 void Pool::Sweep() {
   const TimePoint now = Clock::now();
   for (auto& [backend, host] : hosts_) {
-    idle_count_ -= std::erase_if(host.idle, [now](Idle& idle) {
-      return idle.expires <= now || !idle.opened.connection->Usable();
-    });
+    counters_.upstream_idle.Sub(std::erase_if(host.idle, [now](Idle& kept) {
+      return kept.expires <= now || !kept.opened.connection->Usable();
+    }));
   }
-  if (idle_count_ != 0) loop_.Arm(sweep_, kSweepInterval);
+  if (idle() != 0) loop_.Arm(sweep_, kSweepInterval);
 }
 
 void Pool::Forget(const Snapshot& snapshot) {
@@ -171,7 +176,7 @@ void Pool::Forget(const Snapshot& snapshot) {
       ++entry;
       continue;
     }
-    idle_count_ -= host.idle.size();
+    counters_.upstream_idle.Sub(host.idle.size());
     host.idle.clear();
     const bool unused = host.in_use.empty() && host.connecting.empty();
     entry = unused ? hosts_.erase(entry) : std::next(entry);
@@ -191,7 +196,7 @@ void Pool::Cut(Host& host) {
 void Pool::DropIdle() {
   sweep_.Disarm();
   for (auto& [backend, host] : hosts_) host.idle.clear();
-  idle_count_ = 0;
+  counters_.upstream_idle.Sub(idle());
 }
 
 void Pool::CloseIdle() {

@@ -21,6 +21,7 @@
 #include "proxy/net/cut_signal.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/stream.h"
+#include "proxy/observe/metrics.h"
 #include "proxy/registry/backend.h"
 #include "proxy/registry/backend_set.h"
 #include "proxy/upstream/http1_connection.h"
@@ -32,7 +33,8 @@ enum class Reuse : std::uint8_t { kAllowed, kOpenNew };
 
 class Pool {
  public:
-  explicit Pool(net::Loop& loop);
+  // `counters` outlives the pool.
+  Pool(net::Loop& loop, ConnectionCounters& counters);
 
   class Borrowed;
   // A connection for one request to `backend`, which the caller has counted in.
@@ -54,7 +56,7 @@ class Pool {
   // Ends everything, and whatever is asked for later.
   void CutAll();
 
-  std::size_t idle() const { return idle_count_; }
+  std::uint64_t idle() const { return counters_.upstream_idle.Get(); }
 
  private:
   // Many more than any backend is asked for at once by one worker; older ones are closed.
@@ -125,10 +127,10 @@ class Pool {
   void Sweep();
 
   net::Loop& loop_;
+  ConnectionCounters& counters_;
   // Keyed by address: a Host is erased with its backend's removal, and `backends` of the snapshot
   // that the worker holds keep the address from being used again before that.
   std::unordered_map<const Backend*, Host> hosts_;
-  std::size_t idle_count_ = 0;
   struct Avoided {
     const Backend* backend;  // compared only
     TimePoint until;

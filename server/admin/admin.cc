@@ -80,7 +80,11 @@ HttpAnswer Startupz(const AdminContext& context, const HttpRequest&, const PathV
 }
 
 HttpAnswer Metrics(const AdminContext& context, const HttpRequest&, const PathValues&) {
-  return {.content_type = kMetricsContentType, .body = RenderMetrics(context.limit_hits)};
+  MetricsInput input;
+  if (context.metrics) input = context.metrics();
+  input.limit_hits = &context.limit_hits;
+  const MetricsFormat format = MetricsFormat::kText;
+  return {.content_type = std::string(ContentType(format)), .body = RenderMetrics(input, format)};
 }
 
 HttpAnswer NotBuilt(std::string_view what) { return ErrorAnswer(501, "not_built", what); }

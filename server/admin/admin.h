@@ -15,6 +15,7 @@
 #include "proxy/registry/registry.h"
 #include "server/admin/http_server.h"
 #include "server/admin/live_feeds.h"
+#include "server/admin/metrics.h"
 #include "server/readiness.h"
 
 namespace remora::server {
@@ -24,7 +25,11 @@ namespace remora::server {
 struct AdminContext {
   const Readiness& readiness;
   const proxy::LimitHits& limit_hits;
+  // Everything that is counted; empty: the limits only.
+  std::function<MetricsInput()> metrics = {};
   proxy::Registry* registry = nullptr;
+  // What was counted of a server; what ServerStatus of the control API says of it too.
+  std::function<std::optional<ServerNumbers>(const proxy::ServerView&)> numbers = {};
   LiveFeeds* feeds = nullptr;
   bool allow_mutations = false;
   // The effective configuration, secrets redacted.

@@ -10,6 +10,17 @@
 #include "proxy/base/status.h"
 
 namespace remora::server {
+namespace {
+
+// Of a second; empty where it is none.
+std::string Fraction(std::int64_t nanos) {
+  if (nanos % 1'000 != 0) return absl::StrFormat(".%09d", nanos);
+  if (nanos % 1'000'000 != 0) return absl::StrFormat(".%06d", nanos / 1'000);
+  if (nanos != 0) return absl::StrFormat(".%03d", nanos / 1'000'000);
+  return {};
+}
+
+}  // namespace
 
 std::string JsonText(std::string_view text) {
   return absl::StrCat(
@@ -26,17 +37,13 @@ std::string JsonTime(proxy::WallTime time) {
   const std::time_t seconds = whole.count();
   tm utc{};
   gmtime_r(&seconds, &utc);
-  std::string text =
-      absl::StrFormat("\"%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1,
-                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
-  if (nanos % 1'000 != 0) {
-    absl::StrAppendFormat(&text, ".%09d", nanos);
-  } else if (nanos % 1'000'000 != 0) {
-    absl::StrAppendFormat(&text, ".%06d", nanos / 1'000);
-  } else if (nanos != 0) {
-    absl::StrAppendFormat(&text, ".%03d", nanos / 1'000'000);
-  }
-  return text + "Z\"";
+  return absl::StrFormat("\"%04d-%02d-%02dT%02d:%02d:%02d%sZ\"", utc.tm_year + 1900, utc.tm_mon + 1,
+                         utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, Fraction(nanos));
+}
+
+std::string JsonMilliseconds(double milliseconds) {
+  const auto nanos = static_cast<std::int64_t>(milliseconds * 1'000'000);
+  return absl::StrFormat("\"%d%ss\"", nanos / 1'000'000'000, Fraction(nanos % 1'000'000'000));
 }
 
 JsonObject& JsonObject::Text(std::string_view key, std::string_view value) {

@@ -17,6 +17,9 @@ std::string JsonText(std::string_view text);
 // RFC 3339 in UTC, with as many digits as protobuf's JSON has: none, 3, 6 or 9.
 std::string JsonTime(proxy::WallTime time);
 
+// Seconds as protobuf's JSON has a Duration: "0.001500s".
+std::string JsonMilliseconds(double milliseconds);
+
 // One object, member by member. Keys are our own and need no escaping.
 class JsonObject {
  public:

@@ -53,7 +53,7 @@ std::vector<proxy::ServerView> Servers(const proxy::Registry& registry) {
   if (!listed.ok()) return {};
   std::vector<proxy::ServerView> servers = std::move(listed->servers);
   std::erase_if(servers, [](const proxy::ServerView& view) {
-    return view.state == proxy::ServerState::kDraining;
+    return view.state == proxy::ServerState::kDraining && !view.drained;
   });
   return servers;
 }

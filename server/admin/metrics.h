@@ -1,14 +1,61 @@
-// The metrics of the process as Prometheus' text format 0.0.4. Pure.
+// GET /metrics: everything that is counted, as Prometheus text or OpenMetrics. The names are a
+// promise: tests/compat holds them.
+//
+// Pure but for ReadProcessStats, which reads /proc/self.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "proxy/observe/limit_hits.h"
+#include "proxy/observe/metrics.h"
+#include "proxy/registry/registry.h"
 
 namespace remora::server {
 
-inline constexpr char kMetricsContentType[] = "text/plain; version=0.0.4; charset=utf-8";
+enum class MetricsFormat : std::uint8_t { kText, kOpenMetrics };
 
-std::string RenderMetrics(const proxy::LimitHits& limit_hits);
+// The content type that goes with it.
+std::string_view ContentType(MetricsFormat format);
+// What the Accept field of a scrape asks for.
+MetricsFormat FormatFor(std::string_view accept);
+
+struct ProcessStats {
+  double cpu_seconds = 0;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+  double start_time = 0;  // seconds since 1970
+};
+ProcessStats ReadProcessStats();
+
+struct ReloadCounts {
+  std::uint64_t succeeded = 0;
+  std::uint64_t failed = 0;
+  bool last_succeeded = true;
+  double last_success_time = 0;  // seconds since 1970
+};
+
+// What was counted up to one moment.
+struct MetricsInput {
+  proxy::MetricsValues values;
+  std::vector<proxy::ServerView> servers;
+  std::uint64_t revision = 0;
+  const proxy::LimitHits* limit_hits = nullptr;
+  std::uint64_t downstream_open = 0;
+  std::uint64_t access_lines = 0;
+  std::uint64_t access_dropped = 0;
+  std::map<std::string, std::uint64_t> events;                                 // by kind
+  std::map<std::pair<std::string, std::string>, std::uint64_t> control_calls;  // by rpc and code
+  ReloadCounts reloads;
+  ProcessStats process;
+  std::string version;
+  std::string commit;
+};
+
+std::string RenderMetrics(const MetricsInput& input, MetricsFormat format);
 
 }  // namespace remora::server

@@ -136,7 +136,7 @@ HttpAnswer Done(const HttpRequest& request, const proxy::ServerView& view, std::
 
 }  // namespace
 
-std::string ServerJson(const proxy::ServerView& view) {
+std::string ServerJson(const proxy::ServerView& view, const std::optional<ServerNumbers>& numbers) {
   JsonObject labels;
   for (const auto& [key, value] : view.spec.labels) {
     const std::string escaped = JsonText(key);
@@ -154,6 +154,11 @@ std::string ServerJson(const proxy::ServerView& view) {
   if (view.last_probe) status.Raw("last_probe_time", JsonTime(*view.last_probe));
   status.Number("consecutive_probe_failures", view.consecutive_failures);
   if (view.drain_deadline) status.Raw("drain_deadline", JsonTime(*view.drain_deadline));
+  status.Bool("drained", view.drained)
+      .Text("requests_total", absl::StrCat(numbers ? numbers->requests : 0))
+      .Text("failures_total", absl::StrCat(numbers ? numbers->failures : 0));
+  if (numbers && numbers->p50_ms) status.Raw("latency_p50", JsonMilliseconds(*numbers->p50_ms));
+  if (numbers && numbers->p99_ms) status.Raw("latency_p99", JsonMilliseconds(*numbers->p99_ms));
   return JsonObject()
       .Text("pool", view.pool)
       .Text("id", view.id)
@@ -190,7 +195,8 @@ HttpAnswer ListServers(const AdminContext& context, const HttpRequest& request) 
   for (const proxy::ServerView& view : listed->servers) {
     if (bytes > kMaxPageBytes) break;
     last = &view;
-    const std::string text = ServerJson(view);
+    const std::string text =
+        ServerJson(view, context.numbers ? context.numbers(view) : std::nullopt);
     bytes += text.size();
     servers.Add(text);
   }

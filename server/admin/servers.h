@@ -4,6 +4,7 @@
 // Threads: any. Lifetime: of nothing that is passed in is anything kept.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,7 +13,8 @@
 
 namespace remora::server {
 
-std::string ServerJson(const proxy::ServerView& view);
+std::string ServerJson(const proxy::ServerView& view,
+                       const std::optional<ServerNumbers>& numbers = std::nullopt);
 
 // GET /servers?pool=&page_size=&page_token=
 HttpAnswer ListServers(const AdminContext& context, const HttpRequest& request);

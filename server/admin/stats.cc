@@ -20,14 +20,14 @@ std::string ServerStats(const proxy::ServerView& view, const ServerNumbers* numb
       .Text("reason", view.reason)
       .Number("weight", view.spec.weight)
       .Number("max_active", view.spec.max_active)
-      .Number("active", view.active);
+      .Number("active", view.active)
+      .Bool("drained", view.drained);
   if (view.drain_deadline) object.Raw("drain_deadline", JsonTime(*view.drain_deadline));
   if (numbers == nullptr) return object.str();
   object.Number("requests", numbers->requests).Number("failures", numbers->failures);
   if (rate) object.Real("rps", *rate);
-  if (numbers->requests > 0) {
-    object.Real("p50_ms", numbers->p50_ms).Real("p99_ms", numbers->p99_ms);
-  }
+  if (numbers->p50_ms) object.Real("p50_ms", *numbers->p50_ms);
+  if (numbers->p99_ms) object.Real("p99_ms", *numbers->p99_ms);
   return object.str();
 }
 
@@ -38,14 +38,15 @@ void Stats::UpdateRates(const std::vector<ServerNumbers>& numbers, proxy::TimePo
   if (!seen_.empty() && passed < kMinInterval) return;
   const bool fresh = passed <= kMaxInterval;
   const double seconds = std::chrono::duration<double>(passed).count();
-  std::map<std::string, Seen> seen;
+  decltype(seen_) seen;
   for (const ServerNumbers& one : numbers) {
     Seen next{.requests = one.requests, .rate = std::nullopt};
-    const auto before = seen_.find(one.uid);
+    const std::pair name(one.pool, one.id);
+    const auto before = seen_.find(name);
     if (before != seen_.end() && fresh && one.requests >= before->second.requests) {
       next.rate = static_cast<double>(one.requests - before->second.requests) / seconds;
     }
-    seen.emplace(one.uid, next);
+    seen.emplace(name, next);
   }
   seen_ = std::move(seen);
   seen_at_ = now;
@@ -55,13 +56,13 @@ std::string Stats::Look(const std::vector<proxy::ServerView>& servers, bool more
                         const std::vector<ServerNumbers>& numbers, proxy::TimePoint now,
                         proxy::WallTime time) {
   UpdateRates(numbers, now);
-  std::map<std::string_view, const ServerNumbers*> by_uid;
-  for (const ServerNumbers& one : numbers) by_uid.emplace(one.uid, &one);
+  std::map<std::pair<std::string_view, std::string_view>, const ServerNumbers*> by_name;
+  for (const ServerNumbers& one : numbers) by_name[{one.pool, one.id}] = &one;
   JsonArray list;
   for (const proxy::ServerView& view : servers) {
-    const auto found = by_uid.find(view.uid);
-    const auto seen = seen_.find(view.uid);
-    list.Add(ServerStats(view, found == by_uid.end() ? nullptr : found->second,
+    const auto found = by_name.find({view.pool, view.id});
+    const auto seen = seen_.find({view.pool, view.id});
+    list.Add(ServerStats(view, found == by_name.end() ? nullptr : found->second,
                          seen == seen_.end() ? std::nullopt : seen->second.rate));
   }
   return "{" + constant_ +

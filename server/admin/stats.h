@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proxy/base/clock.h"
@@ -19,11 +20,11 @@ namespace remora::server {
 struct ServerNumbers {
   std::string pool;
   std::string id;
-  std::string uid;
   std::uint64_t requests = 0;
   std::uint64_t failures = 0;
-  double p50_ms = 0;
-  double p99_ms = 0;
+  // Of late; nullopt where nothing was measured.
+  std::optional<double> p50_ms = {};
+  std::optional<double> p99_ms = {};
 };
 
 class Stats {
@@ -51,7 +52,7 @@ class Stats {
   void UpdateRates(const std::vector<ServerNumbers>& numbers, proxy::TimePoint now);
 
   std::string constant_;
-  std::map<std::string, Seen> seen_;  // by uid
+  std::map<std::pair<std::string, std::string>, Seen> seen_;  // by pool and id
   proxy::TimePoint seen_at_;
 };
 

@@ -72,7 +72,23 @@ std::map<std::string, std::string> Metadata(const Target& target) {
   return metadata;
 }
 
+// An attempt to change something that came to nothing.
+grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, std::string_view rpc,
+                                 const Target& target, const absl::Status& status) {
+  Audit(*context, rpc, target, ResultOf(status));
+  return Finish(context, ToGrpcStatus(status, Metadata(target)));
+}
+
 }  // namespace
+
+v1::Server ControlService::Report(const proxy::ServerView& view) const {
+  v1::Server server = ToProto(view);
+  if (counters_) {
+    if (const auto counters = counters_(view.uid))
+      FillCounters(*counters, *server.mutable_status());
+  }
+  return server;
+}
 
 grpc::ServerUnaryReactor* ControlService::AddServer(grpc::CallbackServerContext* context,
                                                     const v1::AddServerRequest* request,
@@ -80,12 +96,10 @@ grpc::ServerUnaryReactor* ControlService::AddServer(grpc::CallbackServerContext*
   const absl::StatusOr<proxy::AddResult> added =
       registry_.Add(request->pool(), request->id(), FromProto(request->spec()), kOwner);
   if (!added.ok()) {
-    const Target target = TargetOf(*request);
-    Audit(*context, "AddServer", target, ResultOf(added.status()));
-    return Finish(context, ToGrpcStatus(added.status(), Metadata(target)));
+    return Refuse(context, "AddServer", TargetOf(*request), added.status());
   }
   Audit(*context, "AddServer", TargetOf(added->server), added->created ? "created" : "unchanged");
-  *response->mutable_server() = ToProto(added->server);
+  *response->mutable_server() = Report(added->server);
   response->set_created(added->created);
   return Finish(context, grpc::Status::OK);
 }
@@ -101,7 +115,7 @@ grpc::ServerUnaryReactor* ControlService::RemoveServer(grpc::CallbackServerConte
   if (removed.ok()) {
     Audit(*context, "RemoveServer", TargetOf(removed->server),
           removed->was_draining ? "already draining" : "removed");
-    *response->mutable_server() = ToProto(removed->server);
+    *response->mutable_server() = Report(removed->server);
     return Finish(context, grpc::Status::OK);
   }
   const std::string result = ResultOf(removed.status());
@@ -112,6 +126,55 @@ grpc::ServerUnaryReactor* ControlService::RemoveServer(grpc::CallbackServerConte
     return Finish(context, grpc::Status::OK);
   }
   return Finish(context, ToGrpcStatus(removed.status(), Metadata(target)));
+}
+
+grpc::ServerUnaryReactor* ControlService::UpdateServer(grpc::CallbackServerContext* context,
+                                                       const v1::UpdateServerRequest* request,
+                                                       v1::UpdateServerResponse* response) {
+  const auto updated = [&]() -> absl::StatusOr<proxy::UpdateResult> {
+    auto change = FromProto(*request);
+    if (!change.ok()) return change.status();
+    return registry_.Update(request->pool(), request->id(), *std::move(change));
+  }();
+  if (!updated.ok()) {
+    return Refuse(context, "UpdateServer", TargetOf(request->pool(), request->id()),
+                  updated.status());
+  }
+  Audit(*context, "UpdateServer", TargetOf(updated->server),
+        updated->changed ? "updated" : "unchanged");
+  *response->mutable_server() = Report(updated->server);
+  response->set_changed(updated->changed);
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlService::DrainServer(grpc::CallbackServerContext* context,
+                                                      const v1::DrainServerRequest* request,
+                                                      v1::DrainServerResponse* response) {
+  const auto drained = [&]() -> absl::StatusOr<proxy::ServerView> {
+    const auto drain_timeout = DrainTimeout(*request);
+    if (!drain_timeout.ok()) return drain_timeout.status();
+    return registry_.Drain(request->pool(), request->id(), *drain_timeout);
+  }();
+  if (!drained.ok()) {
+    return Refuse(context, "DrainServer", TargetOf(request->pool(), request->id()),
+                  drained.status());
+  }
+  Audit(*context, "DrainServer", TargetOf(*drained), "drained");
+  *response->mutable_server() = Report(*drained);
+  return Finish(context, grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlService::UndrainServer(grpc::CallbackServerContext* context,
+                                                        const v1::UndrainServerRequest* request,
+                                                        v1::UndrainServerResponse* response) {
+  const auto undrained = registry_.Undrain(request->pool(), request->id());
+  if (!undrained.ok()) {
+    return Refuse(context, "UndrainServer", TargetOf(request->pool(), request->id()),
+                  undrained.status());
+  }
+  Audit(*context, "UndrainServer", TargetOf(*undrained), "undrained");
+  *response->mutable_server() = Report(*undrained);
+  return Finish(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContext* context,
@@ -134,7 +197,7 @@ grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContex
     if (bytes > kMaxPageBytes) break;
     last = &view;
     v1::Server& server = *response->add_servers();
-    server = ToProto(view);
+    server = Report(view);
     bytes += server.ByteSizeLong();
   }
   if (last != nullptr && (listed->more || last != &listed->servers.back())) {
@@ -152,7 +215,7 @@ grpc::ServerUnaryReactor* ControlService::GetServer(grpc::CallbackServerContext*
     return Finish(context,
                   ToGrpcStatus(found.status(), Metadata(TargetOf(request->pool(), request->id()))));
   }
-  *response = ToProto(*found);
+  *response = Report(*found);
   return Finish(context, grpc::Status::OK);
 }
 

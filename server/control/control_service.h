@@ -6,18 +6,24 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "proxy/registry/registry.h"
 #include "remora/v1/control.grpc.pb.h"
+#include "server/control/server_counters.h"
 #include "server/readiness.h"
 
 namespace remora::server {
 
 class ControlService final : public v1::Control::CallbackService {
  public:
-  // `version` is what Health reports.
-  ControlService(proxy::Registry& registry, const Readiness& readiness, std::string version)
-      : registry_(registry), readiness_(readiness), version_(std::move(version)) {}
+  // `version` is what Health reports; `counters` fills the counters of ServerStatus.
+  ControlService(proxy::Registry& registry, const Readiness& readiness, std::string version,
+                 ServerCountersSource counters = nullptr)
+      : registry_(registry),
+        readiness_(readiness),
+        version_(std::move(version)),
+        counters_(std::move(counters)) {}
 
   grpc::ServerUnaryReactor* AddServer(grpc::CallbackServerContext* context,
                                       const v1::AddServerRequest* request,
@@ -25,6 +31,15 @@ class ControlService final : public v1::Control::CallbackService {
   grpc::ServerUnaryReactor* RemoveServer(grpc::CallbackServerContext* context,
                                          const v1::RemoveServerRequest* request,
                                          v1::RemoveServerResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateServer(grpc::CallbackServerContext* context,
+                                         const v1::UpdateServerRequest* request,
+                                         v1::UpdateServerResponse* response) override;
+  grpc::ServerUnaryReactor* DrainServer(grpc::CallbackServerContext* context,
+                                        const v1::DrainServerRequest* request,
+                                        v1::DrainServerResponse* response) override;
+  grpc::ServerUnaryReactor* UndrainServer(grpc::CallbackServerContext* context,
+                                          const v1::UndrainServerRequest* request,
+                                          v1::UndrainServerResponse* response) override;
   grpc::ServerUnaryReactor* ListServers(grpc::CallbackServerContext* context,
                                         const v1::ListServersRequest* request,
                                         v1::ListServersResponse* response) override;
@@ -36,9 +51,13 @@ class ControlService final : public v1::Control::CallbackService {
                                    v1::HealthResponse* response) override;
 
  private:
+  // As ToProto, with the counters.
+  v1::Server Report(const proxy::ServerView& view) const;
+
   proxy::Registry& registry_;
   const Readiness& readiness_;
   const std::string version_;
+  const ServerCountersSource counters_;
 };
 
 }  // namespace remora::server

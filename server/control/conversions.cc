@@ -19,6 +19,8 @@ namespace {
 constexpr char kErrorDomain[] = "remora.dev";
 constexpr std::size_t kDefaultPageSize = 100;
 constexpr std::size_t kMaxPageSize = 1000;
+// Of a caller's text in a message.
+constexpr std::size_t kMaxShownPath = 100;
 // The version lets a later release change what a token holds.
 constexpr char kTokenVersion[] = "1";
 constexpr char kTokenSeparator = '\n';
@@ -57,17 +59,8 @@ v1::ServerStatus::State ToProto(proxy::ServerState state) {
   return v1::ServerStatus::STATE_UNSPECIFIED;
 }
 
-}  // namespace
-
-proxy::ServerSpec FromProto(const v1::ServerSpec& spec) {
-  return {.url = spec.url(),
-          .weight = spec.weight() == 0 ? 1 : spec.weight(),
-          .max_active = spec.max_active(),
-          .labels = {spec.labels().begin(), spec.labels().end()}};
-}
-
-absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
-    const v1::RemoveServerRequest& request) {
+template <class Request>
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeoutOf(const Request& request) {
   if (!request.has_drain_timeout()) return std::nullopt;
   const google::protobuf::Duration& timeout = request.drain_timeout();
   constexpr std::int64_t kMaxSeconds = std::chrono::seconds(proxy::Registry::kMaxDrain).count();
@@ -80,6 +73,52 @@ absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
   }
   return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::seconds(timeout.seconds()) +
                                                       std::chrono::nanoseconds(timeout.nanos()));
+}
+
+}  // namespace
+
+proxy::ServerSpec FromProto(const v1::ServerSpec& spec) {
+  return {.url = spec.url(),
+          .weight = spec.weight() == 0 ? 1 : spec.weight(),
+          .max_active = spec.max_active(),
+          .labels = {spec.labels().begin(), spec.labels().end()}};
+}
+
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
+    const v1::RemoveServerRequest& request) {
+  return DrainTimeoutOf(request);
+}
+
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
+    const v1::DrainServerRequest& request) {
+  return DrainTimeoutOf(request);
+}
+
+absl::StatusOr<proxy::SpecChange> FromProto(const v1::UpdateServerRequest& request) {
+  proxy::SpecChange all;
+  proxy::ServerSpec spec = FromProto(request.spec());
+  if (!spec.url.empty()) all.url = std::move(spec.url);
+  all.weight = spec.weight;
+  all.max_active = spec.max_active;
+  all.labels = std::move(spec.labels);
+  if (request.update_mask().paths().empty()) return all;
+  proxy::SpecChange masked;
+  for (const std::string& path : request.update_mask().paths()) {
+    if (path == "url") {
+      masked.url = all.url;
+    } else if (path == "weight") {
+      masked.weight = all.weight;
+    } else if (path == "max_active") {
+      masked.max_active = all.max_active;
+    } else if (path == "labels") {
+      masked.labels = all.labels;
+    } else {
+      return InvalidFields(
+          {{"update_mask", absl::StrCat("'", Shown(path, kMaxShownPath),
+                                        "' can't be updated; weight, max_active and labels can")}});
+    }
+  }
+  return masked;
 }
 
 absl::StatusOr<std::size_t> PageSize(const v1::ListServersRequest& request) {
@@ -138,8 +177,16 @@ v1::Server ToProto(const proxy::ServerView& view) {
   status.set_active_requests(view.active);
   if (view.last_probe) *status.mutable_last_probe_time() = ToProto(*view.last_probe);
   status.set_consecutive_probe_failures(view.consecutive_failures);
+  status.set_drained(view.drained);
   if (view.drain_deadline) *status.mutable_drain_deadline() = ToProto(*view.drain_deadline);
   return server;
+}
+
+void FillCounters(const ServerCounters& counters, v1::ServerStatus& status) {
+  status.set_requests_total(counters.requests);
+  status.set_failures_total(counters.failures);
+  if (counters.p50) *status.mutable_latency_p50() = ToProto(*counters.p50);
+  if (counters.p99) *status.mutable_latency_p99() = ToProto(*counters.p99);
 }
 
 v1::PoolHealth ToProto(const proxy::PoolTotals& totals) {

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "proxy/registry/registry.h"
 #include "remora/v1/control.pb.h"
+#include "server/control/server_counters.h"
 
 namespace remora::server {
 
@@ -21,10 +22,15 @@ namespace remora::server {
 // A weight of 0 becomes 1; everything else is the registry's to check.
 proxy::ServerSpec FromProto(const v1::ServerSpec& spec);
 
-// How long a removed server may finish: nullopt where it is unset, INVALID_ARGUMENT outside of 0 to
-// Registry::kMaxDrain. Rounded up to milliseconds, as 0 has a meaning of its own.
+// How long a removed or drained server may finish: nullopt where it is unset, INVALID_ARGUMENT
+// outside of 0 to Registry::kMaxDrain. Rounded up to milliseconds, as 0 has a meaning of its own.
 absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
     const v1::RemoveServerRequest& request);
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
+    const v1::DrainServerRequest& request);
+
+// What the mask names, all where it is empty. INVALID_ARGUMENT for a path that is none of ours.
+absl::StatusOr<proxy::SpecChange> FromProto(const v1::UpdateServerRequest& request);
 
 // 0 stands for 100; more than 1000 is 1000; negative is INVALID_ARGUMENT.
 absl::StatusOr<std::size_t> PageSize(const v1::ListServersRequest& request);
@@ -39,6 +45,7 @@ absl::StatusOr<std::optional<proxy::ListCursor>> ParsePageToken(std::string_view
 
 // ---- to the wire ----
 v1::Server ToProto(const proxy::ServerView& view);
+void FillCounters(const ServerCounters& counters, v1::ServerStatus& status);
 v1::PoolHealth ToProto(const proxy::PoolTotals& totals);
 google::protobuf::Timestamp ToProto(proxy::WallTime time);
 google::protobuf::Duration ToProto(proxy::Duration duration);

@@ -85,6 +85,47 @@ def test_numbers_come_each_second(remora, backend):
     assert looks[0]["servers"][0]["url"].startswith("http://127.0.0.1:")
 
 
+def test_requests_are_counted_to_the_request(remora, backend):
+    daemon = remora([{"url": backend().url, "id": "a"}])
+    for _ in range(7):
+        assert fetch(daemon.data).status == 200
+
+    def server():
+        return ask(daemon, "GET", "/stats").json()["servers"][0]
+    eventually(lambda: server()["requests"] == 7, what="7 requests")
+    assert server()["failures"] == 0
+
+
+def test_events_tell_what_happens_and_go_on_where_a_reader_was(remora, backend):
+    daemon = remora([{"url": backend().url, "id": "a"}])
+    with Events(daemon, "/events") as stream:
+        daemon.control.add("127.0.0.1:1", id="refuses")
+        while True:
+            message = stream.next("event")
+            event = json.loads(message["data"])
+            if event["server"] == "refuses":
+                break
+    assert (event["pool"], event["kind"]) == ("default", "server")
+    daemon.control.remove("refuses")
+    with Events(daemon, "/events", [("Last-Event-ID", message["id"])]) as stream:
+        after = json.loads(stream.next("event")["data"])
+    assert after["id"] == event["id"] + 1 and after["server"] == "refuses"
+    # Another process's ids mean nothing here: everything that is kept comes.
+    with Events(daemon, "/events", [("Last-Event-ID", "00000000-5")]) as stream:
+        assert json.loads(stream.next("event")["data"])["id"] == 1
+
+
+def test_a_server_is_drained_and_brought_back(remora, backend):
+    daemon = remora([{"url": backend().url, "id": "a"}], top=CHANGES)
+    drained = ask(daemon, "POST", "/servers/default/a/drain?drain_timeout=1s")
+    assert drained.status == 200 and drained.json()["server"]["status"]["drained"]
+    assert fetch(daemon.data).status == 503
+    assert ask(daemon, "GET", "/list").json()[0]["Healthy"] is False
+    assert ask(daemon, "POST", "/servers/default/a/undrain").status == 200
+    assert fetch(daemon.data).status == 200
+    assert ask(daemon, "POST", "/servers/default/nobody/drain").status == 404
+
+
 def test_streams_are_few_and_end_with_the_daemon(remora):
     daemon = remora()
     streams = [Events(daemon, "/stats") for _ in range(16)]

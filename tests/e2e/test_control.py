@@ -9,6 +9,7 @@ import time
 import grpc
 import pytest
 
+from peers.backend import echo
 from peers.control import Control, ControlError
 from peers.daemon import Daemon, binary, is_sanitized
 from peers.http import Connection, fetch
@@ -95,6 +96,128 @@ def test_health_counts_servers_by_state(remora, backend):
     assert (pool.pool, pool.total, pool.active, pool.draining) == ("default", 2, 1, 0)
     assert pool.warming + pool.unhealthy == 1
     assert health.revision == daemon.control.list_page().revision
+
+
+# ---- drain, undrain, update ---------------------------------------------------------------------
+
+
+def test_a_drained_server_finishes_what_runs_and_gets_nothing_new_until_undrain(remora, backend):
+    one, two = backend("a"), backend("b")
+    gate = one.gate()
+
+    async def hold(exchange):
+        await gate.wait()
+        await echo(exchange)
+
+    daemon = remora([{"url": one.url, "id": "a"}])
+    one.handler = hold
+    control = daemon.control
+    with Connection(daemon.data) as client:
+        client.send_request("GET", "/")
+        gate.await_arrivals()
+        control.add(two.url, id="b")
+        eventually(lambda: control.state("b") == "ACTIVE")
+        drained = control.drain("a", drain_seconds=30)
+        assert drained.status.active_requests == 1 and drained.status.drained
+        assert drained.status.drain_deadline.seconds > time.time() + 20
+        assert control.state("a") == "DRAINING"
+        assert {fetch(daemon.data).json()["backend"] for _ in range(10)} == {"b"}
+        assert control.health().pools[0].draining == 1
+        gate.open()
+        assert client.read_response().json()["backend"] == "a", "what ran was finished"
+    eventually(lambda: control.get("a").status.active_requests == 0)
+    probes = control.get("a").status.last_probe_time.ToNanoseconds()
+    eventually(lambda: control.get("a").status.last_probe_time.ToNanoseconds() > probes,
+               what="it is probed while it is drained")
+    assert control.state("a") == "DRAINING", "listed with nothing left to run"
+    opened = control.undrain("a")
+    assert control.pb.ServerStatus.State.Name(opened.status.state) == "ACTIVE"
+    assert not opened.status.drained and opened.uid == drained.uid
+    assert {fetch(daemon.data).json()["backend"] for _ in range(10)} == {"a", "b"}
+
+
+def test_at_its_deadline_what_runs_is_cut_and_the_server_stays_drained(remora, backend):
+    one = backend("a")
+    gate = one.gate()
+
+    async def hold(exchange):
+        await gate.wait()
+        await echo(exchange)
+
+    daemon = remora([{"url": one.url, "id": "a"}])
+    one.handler = hold
+    with Connection(daemon.data) as client:
+        client.send_request("GET", "/")
+        gate.await_arrivals()
+        daemon.control.drain("a", drain_seconds=0.2)
+        answer = client.read_response()
+        assert (answer.status, answer.json()["reason"]) == (503, "draining"), answer
+    eventually(lambda: daemon.control.get("a").status.active_requests == 0)
+    assert daemon.control.state("a") == "DRAINING"
+    one.handler = echo
+    gate.open()
+    daemon.control.undrain("a")
+    assert fetch(daemon.data).json()["backend"] == "a"
+    daemon.control.drain("a")
+    daemon.control.remove("a")
+    assert daemon.control.list() == []
+
+
+def test_undrain_restores_the_state_that_the_server_deserves(remora, backend):
+    one = backend("a")
+    daemon = remora([{"url": one.url, "id": "a"}])
+    daemon.control.drain("a")
+    one.stop()
+    eventually(lambda: daemon.control.get("a").status.consecutive_probe_failures >= 3)
+    assert daemon.control.state("a") == "DRAINING"
+    daemon.control.undrain("a")
+    assert daemon.control.state("a") == "UNHEALTHY"
+
+
+def test_update_changes_in_place(remora, backend):
+    one = backend("a")
+    daemon = remora([{"url": one.url, "id": "a"}])
+    control = daemon.control
+    before = control.get("a")
+    updated = control.update("a", weight=5, max_active=9, labels={"zone": "x"})
+    assert updated.changed and updated.server.uid == before.uid
+    assert updated.server.status.state == before.status.state
+    masked = control.update("a", mask=["weight"], weight=6)
+    spec = masked.server.spec
+    assert (spec.weight, spec.max_active, dict(spec.labels)) == (6, 9, {"zone": "x"})
+    assert not control.update("a", mask=["url", "weight"], weight=6, url=one.url).changed
+    with refused("INVALID_ARGUMENT", "INVALID_FIELD", ["spec.url"]) as caught:
+        control.update("a", url="127.0.0.1:1")
+    assert "remove the server and add it" in caught.value.message
+    with refused("INVALID_ARGUMENT", "INVALID_FIELD", ["update_mask"]):
+        control.update("a", mask=["owner"])
+    with refused("NOT_FOUND", "SERVER_NOT_FOUND"):
+        control.update("nobody", weight=2)
+    assert control.get("a").spec == spec
+    audits = [e["rpc"] + " " + e["result"] for e in daemon.events if e.get("msg") == "audit"]
+    assert audits.count("UpdateServer updated") == 2
+    assert "UpdateServer SERVER_NOT_FOUND" in audits
+
+
+def test_what_was_removed_can_not_be_undrained(remora, backend):
+    one = backend("a")
+    gate = one.gate()
+
+    async def hold(exchange):
+        await gate.wait()
+        await echo(exchange)
+
+    daemon = remora([{"url": one.url, "id": "a"}])
+    one.handler = hold
+    with Connection(daemon.data) as client:
+        client.send_request("GET", "/")
+        gate.await_arrivals()
+        daemon.control.remove("a")
+        for call in (daemon.control.drain, daemon.control.undrain, daemon.control.update):
+            with refused("FAILED_PRECONDITION", "SERVER_REMOVED"):
+                call("a")
+        gate.open()
+        assert client.read_response().status == 200
 
 
 # ---- errors -------------------------------------------------------------------------------------

@@ -201,6 +201,28 @@ def test_a_server_is_added_and_removed_with_confirmation(remora, backend, open_p
     assert page.complaints() == [] or all("400" in line for line in page.complaints())
 
 
+def test_a_server_is_drained_and_brought_back_and_traffic_is_counted(remora, backend, open_page):
+    daemon = remora([{"url": backend("a").url, "id": "a"}, {"url": backend("b").url, "id": "b"}],
+                    top=ALLOWED)
+    page = open_page(daemon)
+    page.wait(lambda p: set(p.rows()) == {"a", "b"}, "the servers")
+    page.press("Drain b of pool default")
+    page.driver.find_element("id", "yes").click()
+    page.wait(lambda p: "DRAINING" in p.rows()["b"]["State"], "b drains")
+    page.wait(lambda p: "drain" in p.text("#events"), "the event")
+
+    def counted(p):
+        assert {fetch(daemon.data).json()["backend"] for _ in range(5)} == {"a"}
+        return float(p.rows()["a"]["Requests/s"].replace(",", "").replace("\u2013", "0")) > 0
+    page.wait(counted, "requests a second")
+    page.wait(lambda p: p.rows()["a"]["p50 ms"] != "\u2013", "quantiles")
+    page.press("Undrain b of pool default")
+    page.driver.find_element("id", "yes").click()
+    page.wait(lambda p: "ACTIVE" in p.rows()["b"]["State"], "b takes part again")
+    page.picture("traffic")
+    assert page.complaints() == []
+
+
 def test_a_lost_connection_is_shown_and_made_again(remora, backend, open_page):
     daemon = remora([backend("a").url])
     page = open_page(daemon)

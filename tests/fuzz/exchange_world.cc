@@ -185,9 +185,11 @@ struct World::Plane {
             "default", "s0", "uid-s0",
             BackendUrl{.host = "backend.test", .port = 8080, .unix_path = {}, .prefix = prefix},
             &events)),
-        upstream(loop),
+        metrics({"default"}, 1),
+        reporter("default", 0, metrics.worker(0).pools[0], nullptr),
+        upstream(loop, metrics.worker(0).connections),
         connections(loop, hits),
-        forwarder(loop, upstream, hits, pool, kViaName,
+        forwarder(loop, upstream, hits, reporter, pool, kViaName,
                   [this]() -> const BackendSet& { return set; }) {
     backend->SetAddresses({BackendListener::Get().address()});
     set.eligible.push_back({.backend = backend.get(), .weight = 1, .max_active = 0});
@@ -206,6 +208,7 @@ struct World::Plane {
                                  .date = &date,
                                  .request_ids = &RequestIds(),
                                  .limit_hits = &hits,
+                                 .reporter = &reporter,
                                  .via_name = kViaName};
     net::Spawn(loop, ServeHttp1(context, std::move(connection)),
                [this](const std::exception_ptr& failure, IdleConnection idle) {
@@ -231,6 +234,8 @@ struct World::Plane {
   LimitHits hits;
   net::Loop loop;
   HttpDateCache date;
+  Metrics metrics;
+  Reporter reporter;
   upstream::Pool upstream;
   ConnectionSet connections;
   Forwarder forwarder;

@@ -81,6 +81,20 @@ class Control:
             request.drain_timeout.FromMilliseconds(int(drain_seconds * 1000))
         return self.call("RemoveServer", request)
 
+    def drain(self, id, pool="", drain_seconds=None):
+        request = self.pb.DrainServerRequest(pool=pool, id=id)
+        if drain_seconds is not None:
+            request.drain_timeout.FromMilliseconds(int(drain_seconds * 1000))
+        return self.call("DrainServer", request).server
+
+    def undrain(self, id, pool=""):
+        return self.call("UndrainServer", self.pb.UndrainServerRequest(pool=pool, id=id)).server
+
+    def update(self, id, pool="", mask=(), **spec):
+        request = self.pb.UpdateServerRequest(pool=pool, id=id, spec=self.pb.ServerSpec(**spec))
+        request.update_mask.paths.extend(mask)
+        return self.call("UpdateServer", request)
+
     def list_page(self, pool="", page_size=0, page_token=""):
         return self.call("ListServers", self.pb.ListServersRequest(
             pool=pool, page_size=page_size, page_token=page_token))

@@ -4,6 +4,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,7 @@ class AdminServersTest : public testing::Test {
     AdminContext context{.readiness = readiness_, .limit_hits = hits_};
     context.registry = &registry_;
     context.allow_mutations = true;
+    context.numbers = numbers_;
     context.drain = drain_;
     context.undrain = undrain_;
     return context;
@@ -54,7 +57,8 @@ class AdminServersTest : public testing::Test {
 
   std::vector<std::string> Ids() {
     std::vector<std::string> ids;
-    for (const auto& view : registry_.List("", std::nullopt, 100)->servers) ids.push_back(view.id);
+    const auto page = registry_.List("", std::nullopt, 100);
+    for (const proxy::ServerView& view : page->servers) ids.push_back(view.id);
     return ids;
   }
 
@@ -69,6 +73,7 @@ class AdminServersTest : public testing::Test {
   Readiness readiness_;
   proxy::LimitHits hits_;
   proxy::Registry registry_{{"default", "other"}, &events_};
+  std::function<std::optional<ServerNumbers>(const proxy::ServerView&)> numbers_;
   AdminContext::Drain drain_;
   AdminContext::Undrain undrain_;
 };
@@ -114,6 +119,28 @@ TEST(JsonTest, TimesHaveAsManyDigitsAsProtobufGivesThem) {
   EXPECT_EQ(at(50'001'000), "\"2023-11-14T22:13:20.050001Z\"");
   EXPECT_EQ(at(1), "\"2023-11-14T22:13:20.000000001Z\"");
   EXPECT_EQ(at(-1), "\"2023-11-14T22:13:19.999999999Z\"");
+}
+
+TEST(JsonTest, DurationsAreSeconds) {
+  EXPECT_EQ(JsonMilliseconds(0), "\"0s\"");
+  EXPECT_EQ(JsonMilliseconds(1.5), "\"0.001500s\"");
+  EXPECT_EQ(JsonMilliseconds(2250), "\"2.250s\"");
+}
+
+TEST_F(AdminServersTest, WhatWasCountedIsShownWhereItIsKnown) {
+  ASSERT_TRUE(registry_.Add("", "a", {.url = "h:1", .labels = {}}, "api").ok());
+  json::value status = Body(Ask("GET", "/servers")).at("servers").at(0).at("status");
+  EXPECT_EQ(status.at("requests_total"), "0");
+  EXPECT_FALSE(status.as_object().contains("latency_p50"));
+  numbers_ = [](const proxy::ServerView& view) {
+    return ServerNumbers{
+        .pool = view.pool, .id = view.id, .requests = 7, .failures = 2, .p50_ms = 1.5};
+  };
+  status = Body(Ask("GET", "/servers")).at("servers").at(0).at("status");
+  EXPECT_EQ(status.at("requests_total"), "7");
+  EXPECT_EQ(status.at("failures_total"), "2");
+  EXPECT_EQ(status.at("latency_p50"), "0.001500s");
+  EXPECT_FALSE(status.as_object().contains("latency_p99"));
 }
 
 TEST(JsonTest, WhatIsNotUtf8IsShown) {
@@ -236,8 +263,11 @@ TEST_F(AdminServersTest, DrainAndUndrainCallWhoCanDoIt) {
                std::optional<std::chrono::milliseconds> timeout) {
     asked = std::string(pool) + "/" + std::string(id) + " " +
             (timeout ? std::to_string(timeout->count()) : "none");
-    return proxy::ServerView{
-        .pool = std::string(pool), .id = std::string(id), .state = proxy::ServerState::kDraining};
+    proxy::ServerView view;
+    view.pool = std::string(pool);
+    view.id = std::string(id);
+    view.state = proxy::ServerState::kDraining;
+    return view;
   };
   undrain_ = [](std::string_view, std::string_view) -> absl::StatusOr<proxy::ServerView> {
     return absl::FailedPreconditionError("it was removed");

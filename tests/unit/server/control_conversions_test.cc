@@ -32,7 +32,8 @@ v1::RemoveServerRequest WithDrain(std::int64_t seconds, std::int32_t nanos) {
 }
 
 TEST(ConversionsTest, ADrainTimeoutThatIsNotSetStaysSo) {
-  EXPECT_EQ(*DrainTimeout({}), std::nullopt);
+  EXPECT_EQ(*DrainTimeout(v1::RemoveServerRequest()), std::nullopt);
+  EXPECT_EQ(*DrainTimeout(v1::DrainServerRequest()), std::nullopt);
   EXPECT_EQ(*DrainTimeout(WithDrain(0, 0)), milliseconds(0));
   EXPECT_EQ(*DrainTimeout(WithDrain(1, 500'000'000)), milliseconds(1'500));
   EXPECT_EQ(*DrainTimeout(WithDrain(3600, 0)), milliseconds(3'600'000));
@@ -53,6 +54,46 @@ TEST(ConversionsTest, ADrainTimeoutOutOfRangeNamesItsField) {
   }
 }
 
+TEST(ConversionsTest, AnUpdateWithoutAMaskIsTheWholeSpec) {
+  v1::UpdateServerRequest request;
+  request.mutable_spec()->set_max_active(5);
+  const auto change = FromProto(request);
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_EQ(change->url, std::nullopt) << "an empty url asks for no change";
+  EXPECT_EQ(change->weight, 1U);
+  EXPECT_EQ(change->max_active, 5U);
+  EXPECT_TRUE(change->labels && change->labels->empty());
+}
+
+TEST(ConversionsTest, AMaskTakesOnlyWhatItNames) {
+  v1::UpdateServerRequest request;
+  request.mutable_spec()->set_url("a:1");
+  request.mutable_spec()->set_weight(9);
+  request.mutable_spec()->set_max_active(5);
+  request.mutable_update_mask()->add_paths("max_active");
+  auto change = FromProto(request);
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_FALSE(change->url || change->weight || change->labels);
+  EXPECT_EQ(change->max_active, 5U);
+  request.mutable_update_mask()->add_paths("labels");
+  request.mutable_update_mask()->add_paths("url");
+  change = FromProto(request);
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_EQ(change->url, "a:1");
+  EXPECT_TRUE(change->labels);
+}
+
+TEST(ConversionsTest, AMaskWithAnythingElseNamesItsField) {
+  for (const char* path : {"owner", "", "spec.weight", "*"}) {
+    v1::UpdateServerRequest request;
+    request.mutable_update_mask()->add_paths(path);
+    const auto change = FromProto(request);
+    ASSERT_FALSE(change.ok()) << path;
+    ASSERT_EQ(ViolationsOf(change.status()).size(), 1U);
+    EXPECT_EQ(ViolationsOf(change.status())[0].field, "update_mask");
+  }
+}
+
 TEST(ConversionsTest, ThePageSizeHasADefaultAndACeiling) {
   v1::ListServersRequest request;
   EXPECT_EQ(*PageSize(request), 100U);
@@ -62,6 +103,18 @@ TEST(ConversionsTest, ThePageSizeHasADefaultAndACeiling) {
   EXPECT_EQ(*PageSize(request), 1000U);
   request.set_page_size(-1);
   EXPECT_EQ(ReasonOf(PageSize(request).status()), "INVALID_FIELD");
+}
+
+TEST(ConversionsTest, WhatWasNotMeasuredStaysUnset) {
+  v1::ServerStatus status;
+  FillCounters(
+      {.requests = 7, .failures = 2, .p50 = std::chrono::microseconds(1'500), .p99 = std::nullopt},
+      status);
+  EXPECT_EQ(status.requests_total(), 7U);
+  EXPECT_EQ(status.failures_total(), 2U);
+  EXPECT_EQ(status.latency_p50().seconds(), 0);
+  EXPECT_EQ(status.latency_p50().nanos(), 1'500'000);
+  EXPECT_FALSE(status.has_latency_p99());
 }
 
 TEST(PageTokenTest, ATokenBringsTheCursorBack) {

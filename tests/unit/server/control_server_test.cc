@@ -126,6 +126,27 @@ class ControlServerTest : public testing::Test {
   std::unique_ptr<v1::Control::Stub> stub_;
 };
 
+TEST_F(ControlServerTest, CountersComeFromTheirSourceByUid) {
+  ASSERT_TRUE(Add("http://127.0.0.1:9001").ok());
+  const std::string uid = registry_.Get("", "127-0-0-1-9001")->uid;
+  ControlService counting(registry_, readiness_, "1.2.3", [&](std::string_view asked) {
+    std::optional<ServerCounters> counters;
+    if (asked == uid) counters = {.requests = 5, .failures = 1, .p50 = {}, .p99 = {}};
+    return counters;
+  });
+  auto server = ControlServer::Open("unix:" + directory_ + "/counting.sock", false);
+  ASSERT_TRUE(server.ok()) << server.status();
+  ASSERT_TRUE((*server)->Start(counting).ok());
+  const auto stub = v1::Control::NewStub(
+      grpc::CreateChannel((*server)->address(), grpc::InsecureChannelCredentials()));
+  Context context;
+  v1::ListServersResponse listed;
+  ASSERT_TRUE(stub->ListServers(&context, {}, &listed).ok());
+  EXPECT_EQ(listed.servers(0).status().requests_total(), 5U);
+  EXPECT_EQ(listed.servers(0).status().failures_total(), 1U);
+  (*server)->Stop(milliseconds(1000));
+}
+
 TEST_F(ControlServerTest, AddingTheSameServerTwiceIsOneServer) {
   v1::AddServerResponse first;
   ASSERT_TRUE(Add("http://127.0.0.1:9001", &first).ok());

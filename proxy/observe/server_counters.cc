@@ -1,0 +1,83 @@
+#include "proxy/observe/server_counters.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace remora::proxy {
+
+std::size_t MethodLabel(std::string_view method) {
+  const auto* const last = kMethodLabels.end() - 1;
+  return static_cast<std::size_t>(std::find(kMethodLabels.begin(), last, method) -
+                                  kMethodLabels.begin());
+}
+
+std::size_t CodeClassLabel(unsigned status) {
+  const std::size_t label = status / 100;
+  return label < kCodeClassLabels.size() ? label : 0;
+}
+
+std::uint64_t ServerValues::Requests() const {
+  std::uint64_t sum = 0;
+  for (const auto& methods : requests) {
+    for (const std::uint64_t count : methods) sum += count;
+  }
+  return sum;
+}
+
+std::uint64_t ServerValues::ServerErrors() const {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t count : requests.back()) sum += count;
+  return sum;
+}
+
+ServerValues ServerCounters::Get() const {
+  ServerValues values;
+  for (const ServerSlot& slot : slots_) {
+    for (std::size_t code = 0; code < slot.requests.size(); ++code) {
+      for (std::size_t method = 0; method < slot.requests[code].size(); ++method) {
+        values.requests[code][method] += slot.requests[code][method].Get();
+      }
+    }
+    values.picks += slot.picks.Get();
+    values.failures += slot.failures.Get();
+    values.duration += slot.duration.Get();
+  }
+  values.probes_passed = probes_passed_.Get();
+  values.probes_failed = probes_failed_.Get();
+  return values;
+}
+
+std::shared_ptr<ServerCounters> ServerTable::Add(std::string_view pool, std::string_view id,
+                                                 TimePoint now) {
+  absl::MutexLock lock(&mu_);
+  Key key(pool, id);
+  if (!entries_.contains(key)) {
+    if (entries_.size() >= kMaxServers) ForgetUnused(now);
+    if (entries_.size() >= kMaxServers) key.second = kOther;
+  }
+  Entry& entry = entries_[key];
+  if (entry.counters == nullptr) entry.counters = std::make_shared<ServerCounters>(workers_);
+  entry.last_used = now;
+  return entry.counters;
+}
+
+std::vector<ServerTable::Row> ServerTable::Collect(TimePoint now) {
+  absl::MutexLock lock(&mu_);
+  ForgetUnused(now);
+  std::vector<Row> rows;
+  rows.reserve(entries_.size());
+  for (const auto& [key, entry] : entries_) {
+    rows.push_back({.pool = key.first, .server = key.second, .values = entry.counters->Get()});
+  }
+  return rows;
+}
+
+void ServerTable::ForgetUnused(TimePoint now) {
+  for (auto item = entries_.begin(); item != entries_.end();) {
+    Entry& entry = item->second;
+    if (entry.counters.use_count() > 1) entry.last_used = now;
+    item = now - entry.last_used >= kKept ? entries_.erase(item) : std::next(item);
+  }
+}
+
+}  // namespace remora::proxy

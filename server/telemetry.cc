@@ -1,0 +1,94 @@
+#include "server/telemetry.h"
+
+#include <chrono>
+
+#include "server/version.h"
+
+namespace remora::server {
+namespace {
+
+constexpr std::chrono::seconds kStep{5};
+
+}  // namespace
+
+void SampleWindow::Add(std::vector<proxy::ServerTable::Row> rows) {
+  Sample sample;
+  for (proxy::ServerTable::Row& row : rows) {
+    sample.emplace(std::pair(std::move(row.pool), std::move(row.server)), row.values);
+  }
+  samples_.push_back(std::move(sample));
+  if (samples_.size() > kSamples) samples_.pop_front();
+}
+
+std::map<std::pair<std::string, std::string>, RecentValues> SampleWindow::Values() const {
+  std::map<std::pair<std::string, std::string>, RecentValues> values;
+  if (samples_.empty()) return values;
+  for (const auto& [name, now] : samples_.back()) {
+    RecentValues& recent = values[name];
+    recent.requests = now.Requests();
+    recent.failures = now.failures + now.ServerErrors();
+    proxy::HistogramValues duration = now.duration;
+    const auto before = samples_.front().find(name);
+    if (before != samples_.front().end()) duration -= before->second.duration;
+    recent.measured = duration.Count() != 0;
+    recent.p50_ms = duration.Quantile(0.5) * 1000;
+    recent.p99_ms = duration.Quantile(0.99) * 1000;
+  }
+  return values;
+}
+
+Telemetry::Telemetry(proxy::net::Loop& loop, proxy::Proxy& proxy,
+                     const proxy::AccessLog* access_log)
+    : proxy_(proxy), access_log_(access_log), timer_(loop.executor()) {}
+
+void Telemetry::Start() {
+  TakeSample();
+  Wait();
+}
+
+void Telemetry::Stop() { timer_.cancel(); }
+
+void Telemetry::Wait() {
+  timer_.expires_after(kStep);
+  timer_.async_wait([this](proxy::net::error_code error) {
+    if (error) return;
+    TakeSample();
+    Wait();
+  });
+}
+
+void Telemetry::TakeSample() {
+  window_.Add(proxy_.metrics().Collect(proxy::Clock::now()).servers);
+  auto recent = window_.Values();
+  absl::MutexLock lock(&mu_);
+  recent_ = std::move(recent);
+}
+
+RecentValues Telemetry::Recent(std::string_view pool, std::string_view server) const {
+  absl::MutexLock lock(&mu_);
+  const auto found = recent_.find(std::pair(std::string(pool), std::string(server)));
+  return found == recent_.end() ? RecentValues() : found->second;
+}
+
+MetricsInput Telemetry::Collect() {
+  MetricsInput input;
+  input.values = proxy_.metrics().Collect(proxy::Clock::now());
+  auto page = proxy_.registry().List("", std::nullopt, proxy::Registry::kMaxServers);
+  if (page.ok()) {
+    input.servers = std::move(page->servers);
+    input.revision = page->revision;
+  }
+  input.limit_hits = &proxy_.limit_hits();
+  input.downstream_open = proxy_.connections();
+  if (access_log_ != nullptr) {
+    input.access_lines = access_log_->lines();
+    input.access_dropped = access_log_->dropped();
+  }
+  input.events = proxy_.events().Counts();
+  input.process = ReadProcessStats();
+  input.version = Version();
+  input.commit = Commit();
+  return input;
+}
+
+}  // namespace remora::server
