@@ -59,7 +59,10 @@ class Daemon {
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
         proxy_(config_.proxy, loop_, access_log),
         telemetry_(loop_, proxy_, access_log),
-        service_(proxy_.registry(), readiness_, std::string(Version())),
+        service_(proxy_.registry(), readiness_, std::string(Version()),
+                 [this](std::string_view pool, std::string_view id) {
+                   return telemetry_.CountersOf(pool, id);
+                 }),
         feeds_(loop_, {.registry = proxy_.registry(),
                        .events = proxy_.events(),
                        .numbers = [this] { return Numbers(); },
@@ -120,6 +123,9 @@ class Daemon {
             .limit_hits = proxy_.limit_hits(),
             .metrics = [this] { return telemetry_.Collect(); },
             .registry = &registry,
+            .numbers = [this](const proxy::ServerView& view) -> std::optional<ServerNumbers> {
+              return SampledNumbers(view.pool, view.id);
+            },
             .feeds = &feeds_,
             .allow_mutations = config_.admin.allow_mutations,
             .drain = [&registry](auto pool, auto id,
@@ -127,16 +133,28 @@ class Daemon {
             .undrain = [&registry](auto pool, auto id) { return registry.Undrain(pool, id); }};
   }
 
+  // As the control API has them.
+  ServerNumbers SampledNumbers(const std::string& pool, const std::string& id) {
+    const auto in_ms = [](proxy::Duration duration) {
+      return std::chrono::duration<double, std::milli>(duration).count();
+    };
+    ServerNumbers numbers{.pool = pool, .id = id};
+    const std::optional<ServerCounters> counters = telemetry_.CountersOf(pool, id);
+    if (!counters) return numbers;
+    numbers.requests = counters->requests;
+    numbers.failures = counters->failures;
+    if (counters->p50) numbers.p50_ms = in_ms(*counters->p50);
+    if (counters->p99) numbers.p99_ms = in_ms(*counters->p99);
+    return numbers;
+  }
+
   // Counts as they are now, quantiles of the last minute.
   std::vector<ServerNumbers> Numbers() {
     std::vector<ServerNumbers> numbers;
     for (auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
-      const RecentValues recent = telemetry_.Recent(row.pool, row.server);
-      ServerNumbers one{.pool = std::move(row.pool), .id = std::move(row.server)};
+      ServerNumbers one = SampledNumbers(row.pool, row.server);
       one.requests = row.values.Requests();
       one.failures = row.values.failures + row.values.ServerErrors();
-      if (recent.measured) one.p50_ms = recent.p50_ms;
-      if (recent.measured) one.p99_ms = recent.p99_ms;
       numbers.push_back(std::move(one));
     }
     return numbers;

@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::chrono::seconds kStep{5};
 
+proxy::Duration Seconds(double seconds) {
+  return std::chrono::duration_cast<proxy::Duration>(std::chrono::duration<double>(seconds));
+}
+
 }  // namespace
 
 void SampleWindow::Add(std::vector<proxy::ServerTable::Row> rows) {
@@ -20,19 +24,19 @@ void SampleWindow::Add(std::vector<proxy::ServerTable::Row> rows) {
   if (samples_.size() > kSamples) samples_.pop_front();
 }
 
-std::map<std::pair<std::string, std::string>, RecentValues> SampleWindow::Values() const {
-  std::map<std::pair<std::string, std::string>, RecentValues> values;
+std::map<std::pair<std::string, std::string>, ServerCounters> SampleWindow::Values() const {
+  std::map<std::pair<std::string, std::string>, ServerCounters> values;
   if (samples_.empty()) return values;
   for (const auto& [name, now] : samples_.back()) {
-    RecentValues& recent = values[name];
+    ServerCounters& recent = values[name];
     recent.requests = now.Requests();
     recent.failures = now.failures + now.ServerErrors();
     proxy::HistogramValues duration = now.duration;
     const auto before = samples_.front().find(name);
     if (before != samples_.front().end()) duration -= before->second.duration;
-    recent.measured = duration.Count() != 0;
-    recent.p50_ms = duration.Quantile(0.5) * 1000;
-    recent.p99_ms = duration.Quantile(0.99) * 1000;
+    if (duration.Count() == 0) continue;
+    recent.p50 = Seconds(duration.Quantile(0.5));
+    recent.p99 = Seconds(duration.Quantile(0.99));
   }
   return values;
 }
@@ -64,10 +68,12 @@ void Telemetry::TakeSample() {
   recent_ = std::move(recent);
 }
 
-RecentValues Telemetry::Recent(std::string_view pool, std::string_view server) const {
+std::optional<ServerCounters> Telemetry::CountersOf(std::string_view pool,
+                                                    std::string_view id) const {
   absl::MutexLock lock(&mu_);
-  const auto found = recent_.find(std::pair(std::string(pool), std::string(server)));
-  return found == recent_.end() ? RecentValues() : found->second;
+  const auto found = recent_.find(std::pair(std::string(pool), std::string(id)));
+  if (found == recent_.end()) return std::nullopt;
+  return found->second;
 }
 
 MetricsInput Telemetry::Collect() {

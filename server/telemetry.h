@@ -2,13 +2,13 @@
 // seconds, so that rates and quantiles of the last minute can be had, and gathers all there is for
 // a scrape.
 //
-// Threads: constructed, started and stopped on the control thread; Recent from any thread, Collect
-// on the control thread. Lifetime: what it is made with outlives it.
+// Threads: that of the loop, but for CountersOf. Lifetime: what it is made with outlives it.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,26 +20,19 @@
 #include "proxy/observe/access_log.h"
 #include "proxy/proxy.h"
 #include "server/admin/metrics.h"
+#include "server/control/server_counters.h"
 
 namespace remora::server {
 
-// A server's counts since the start, and what it did in the last minute or since it is there.
-struct RecentValues {
-  std::uint64_t requests = 0;
-  std::uint64_t failures = 0;  // picks without an answer, and answers of 5xx
-  bool measured = false;       // there was an answer in the last minute
-  double p50_ms = 0;           // from the pick to the head of the answer
-  double p99_ms = 0;
-};
-
-// Samples of counters, and the differences between them. Pure.
+// Samples of counters, and what they say: failures are picks without an answer and answers of 5xx,
+// the quantiles go from the pick to the head of the answer. Pure.
 class SampleWindow {
  public:
   static constexpr std::size_t kSamples = 13;  // a minute of steps of 5 s
 
   void Add(std::vector<proxy::ServerTable::Row> rows);
   // Of the newest sample against the oldest.
-  std::map<std::pair<std::string, std::string>, RecentValues> Values() const;
+  std::map<std::pair<std::string, std::string>, ServerCounters> Values() const;
 
  private:
   using Sample = std::map<std::pair<std::string, std::string>, proxy::ServerValues>;
@@ -56,8 +49,8 @@ class Telemetry {
 
   // What a scrape gets; the rest of MetricsInput is for the caller to fill in.
   MetricsInput Collect();
-  // Of the server of this name in its pool.
-  RecentValues Recent(std::string_view pool, std::string_view server) const
+  // Of the server of this id in its pool, at most a step old. Any thread.
+  std::optional<ServerCounters> CountersOf(std::string_view pool, std::string_view id) const
       ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
@@ -69,7 +62,7 @@ class Telemetry {
   proxy::net::Timer timer_;
   SampleWindow window_;
   mutable absl::Mutex mu_;
-  std::map<std::pair<std::string, std::string>, RecentValues> recent_ ABSL_GUARDED_BY(mu_);
+  std::map<std::pair<std::string, std::string>, ServerCounters> recent_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace remora::server

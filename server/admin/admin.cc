@@ -79,11 +79,11 @@ HttpAnswer Startupz(const AdminContext& context, const HttpRequest&, const PathV
   return {.status = kUnavailable, .body = Reasons(context.readiness)};
 }
 
-HttpAnswer Metrics(const AdminContext& context, const HttpRequest&, const PathValues&) {
+HttpAnswer Metrics(const AdminContext& context, const HttpRequest& request, const PathValues&) {
   MetricsInput input;
   if (context.metrics) input = context.metrics();
   input.limit_hits = &context.limit_hits;
-  const MetricsFormat format = MetricsFormat::kText;
+  const MetricsFormat format = FormatFor(request.accept);
   return {.content_type = std::string(ContentType(format)), .body = RenderMetrics(input, format)};
 }
 

@@ -1,6 +1,7 @@
 #include "server/admin/json.h"
 
 #include <chrono>
+#include <cmath>
 #include <ctime>
 
 #include "absl/strings/str_cat.h"
@@ -42,7 +43,7 @@ std::string JsonTime(proxy::WallTime time) {
 }
 
 std::string JsonMilliseconds(double milliseconds) {
-  const auto nanos = static_cast<std::int64_t>(milliseconds * 1'000'000);
+  const std::int64_t nanos = std::llround(milliseconds * 1'000'000);
   return absl::StrFormat("\"%d%ss\"", nanos / 1'000'000'000, Fraction(nanos % 1'000'000'000));
 }
 

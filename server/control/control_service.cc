@@ -84,7 +84,7 @@ grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, std::stri
 v1::Server ControlService::Report(const proxy::ServerView& view) const {
   v1::Server server = ToProto(view);
   if (counters_) {
-    if (const auto counters = counters_(view.uid))
+    if (const auto counters = counters_(view.pool, view.id))
       FillCounters(*counters, *server.mutable_status());
   }
   return server;

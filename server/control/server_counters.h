@@ -22,7 +22,8 @@ struct ServerCounters {
   std::optional<proxy::Duration> p99;
 };
 
-// nullopt: nothing is known of this uid. Null: the daemon does not count.
-using ServerCountersSource = std::function<std::optional<ServerCounters>(std::string_view uid)>;
+// Of the server of this id in its pool; nullopt: nothing is known of it. Null: nobody counts.
+using ServerCountersSource =
+    std::function<std::optional<ServerCounters>(std::string_view pool, std::string_view id)>;
 
 }  // namespace remora::server

@@ -1,6 +1,7 @@
 """What README shows works."""
 import os
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -59,3 +60,23 @@ def test_the_two_commands_exist(command):
     run = subprocess.run([os.path.join(ROOT, command), "--help"], capture_output=True, text=True,
                          timeout=20)
     assert run.returncode == 0 and command in run.stdout, run
+
+
+def grpcurl_lines():
+    return [line.split("#")[0].strip() for text in blocks("") for line in text.splitlines()
+            if line.startswith("grpcurl ")]
+
+
+def test_the_calls_of_grpcurl_work(remora, grpcurl_binary):
+    daemon = remora()
+    lines = grpcurl_lines()
+    assert len(lines) >= 5, "README shows them"
+    for line in lines:
+        words = shlex.split(line)
+        assert words.pop(0) == "grpcurl"
+        if "-unix" not in words:  # the same call, over the socket that this daemon has
+            words.insert(0, "-unix")
+        words = [daemon.control_path if word in ("127.0.0.1:3001", "/run/remora/control.sock")
+                 else word for word in words]
+        run = subprocess.run([grpcurl_binary, *words], capture_output=True, text=True, timeout=30)
+        assert run.returncode == 0, f"{line}\n{run.stderr}"

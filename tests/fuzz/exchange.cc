@@ -158,6 +158,9 @@ class Judge {
     while (!rest.empty() && !tunnel_) {
       const std::size_t number = answers_.size();
       const bool asked = number < asked_.requests.size();
+      // Which of them answers a HEAD is not known.
+      unreadable_ = !asked && asked_.open_end;
+      if (unreadable_) return;
       const Message request = asked ? asked_.requests[number].message : Message();
       // Of a head that can't be read nobody knows whether it is HEAD. With `GET` an error without
       // its body is only incomplete.
@@ -165,7 +168,7 @@ class Judge {
       Parsed answer = strict::ParseResponse(rest, readable ? request.method : "GET", true);
       if (answer.outcome == Outcome::kMalformed) Fail("malformed answer", answer.problem);
       const unsigned status = answer.message.status;
-      if (!asked && !asked_.open_end) Fail("more answers than requests", answer.message.start);
+      if (!asked) Fail("more answers than requests", answer.message.start);
       if (said_close_) Fail("an answer behind the last one", answer.message.start);
       const std::size_t size = answer.size;
       const bool complete = answer.outcome == Outcome::kComplete;
@@ -190,7 +193,7 @@ class Judge {
   // Each request that came whole is answered, and the proxy ends a connection only after an answer
   // that says so or is visibly cut.
   void CheckEnd() const {
-    if (tunnel_) return;
+    if (tunnel_ || unreadable_) return;
     const bool cut = !answers_.empty() && answers_.back().outcome != Outcome::kComplete;
     const auto whole = std::ranges::count(asked_.requests, Outcome::kComplete, &Parsed::outcome);
     if (script_.ending != Script::Ending::kClose && !said_close_ && !cut &&
@@ -251,6 +254,7 @@ class Judge {
   std::vector<const Arrival*> answered_by_;
   std::vector<Parsed> answers_;  // final ones
   bool said_close_ = false;
+  bool unreadable_ = false;  // what comes behind a request whose end is not known
   bool tunnel_ = false;
 };
 

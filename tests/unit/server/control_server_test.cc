@@ -126,14 +126,16 @@ class ControlServerTest : public testing::Test {
   std::unique_ptr<v1::Control::Stub> stub_;
 };
 
-TEST_F(ControlServerTest, CountersComeFromTheirSourceByUid) {
+TEST_F(ControlServerTest, CountersComeFromTheirSourceByName) {
   ASSERT_TRUE(Add("http://127.0.0.1:9001").ok());
-  const std::string uid = registry_.Get("", "127-0-0-1-9001")->uid;
-  ControlService counting(registry_, readiness_, "1.2.3", [&](std::string_view asked) {
-    std::optional<ServerCounters> counters;
-    if (asked == uid) counters = {.requests = 5, .failures = 1, .p50 = {}, .p99 = {}};
-    return counters;
-  });
+  ControlService counting(registry_, readiness_, "1.2.3",
+                          [](std::string_view pool, std::string_view id) {
+                            std::optional<ServerCounters> counters;
+                            if (pool == "default" && id == "127-0-0-1-9001") {
+                              counters = {.requests = 5, .failures = 1, .p50 = {}, .p99 = {}};
+                            }
+                            return counters;
+                          });
   auto server = ControlServer::Open("unix:" + directory_ + "/counting.sock", false);
   ASSERT_TRUE(server.ok()) << server.status();
   ASSERT_TRUE((*server)->Start(counting).ok());
