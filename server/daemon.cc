@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "proxy/base/abseil.h"
@@ -19,6 +20,7 @@
 #include "proxy/proxy.h"
 #include "server/admin/admin.h"
 #include "server/admin/http_server.h"
+#include "server/admin/live_feeds.h"
 #include "server/config/flags.h"
 #include "server/config/load.h"
 #include "server/config/print.h"
@@ -65,6 +67,12 @@ class Daemon {
                  [this](std::string_view pool, std::string_view id) {
                    return telemetry_.CountersOf(pool, id);
                  }),
+        feeds_(loop_, {.registry = proxy_.registry(),
+                       .events = proxy_.events(),
+                       .numbers = [this] { return Numbers(); },
+                       .version = std::string(Version()),
+                       .allow_mutations = config_.admin.allow_mutations,
+                       .can_drain = true}),
         shutdown_timer_(loop_.executor()) {}
 
   // Everything that can fail, before the first thread starts.
@@ -75,14 +83,9 @@ class Daemon {
     auto control = ControlServer::Open(config_.control.address, config_.control.insecure);
     if (!control.ok()) return Fail(kExitUnavailable, control.status());
     control_ = *std::move(control);
-    auto admin =
-        HttpServer::Open(loop_, "admin", config_.admin.address, HttpServerLimits(),
-                         [this](const HttpRequest& request) {
-                           return AnswerAdmin({.readiness = readiness_,
-                                               .limit_hits = proxy_.limit_hits(),
-                                               .metrics = [this] { return telemetry_.Collect(); }},
-                                              request);
-                         });
+    auto admin = HttpServer::Open(
+        loop_, "admin", config_.admin.address, HttpServerLimits(),
+        [this](const HttpRequest& request) { return AnswerAdmin(AdminState(), request); });
     if (!admin.ok()) return Fail(kExitUnavailable, admin.status());
     admin_ = *std::move(admin);
     return kExitOk;
@@ -118,6 +121,49 @@ class Daemon {
   static int Fail(int code, const absl::Status& status) {
     log::Error(ToStd(status.message()));
     return code;
+  }
+
+  AdminContext AdminState() {
+    proxy::Registry& registry = proxy_.registry();
+    return {.readiness = readiness_,
+            .limit_hits = proxy_.limit_hits(),
+            .metrics = [this] { return telemetry_.Collect(); },
+            .registry = &registry,
+            .numbers = [this](const proxy::ServerView& view) -> std::optional<ServerNumbers> {
+              return SampledNumbers(view.pool, view.id);
+            },
+            .feeds = &feeds_,
+            .allow_mutations = config_.admin.allow_mutations,
+            .drain = [&registry](auto pool, auto id,
+                                 auto timeout) { return registry.Drain(pool, id, timeout); },
+            .undrain = [&registry](auto pool, auto id) { return registry.Undrain(pool, id); }};
+  }
+
+  // As the control API has them.
+  ServerNumbers SampledNumbers(const std::string& pool, const std::string& id) {
+    const auto in_ms = [](proxy::Duration duration) {
+      return std::chrono::duration<double, std::milli>(duration).count();
+    };
+    ServerNumbers numbers{.pool = pool, .id = id};
+    const std::optional<ServerCounters> counters = telemetry_.CountersOf(pool, id);
+    if (!counters) return numbers;
+    numbers.requests = counters->requests;
+    numbers.failures = counters->failures;
+    if (counters->p50) numbers.p50_ms = in_ms(*counters->p50);
+    if (counters->p99) numbers.p99_ms = in_ms(*counters->p99);
+    return numbers;
+  }
+
+  // Counts as they are now, quantiles of the last minute.
+  std::vector<ServerNumbers> Numbers() {
+    std::vector<ServerNumbers> numbers;
+    for (auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
+      ServerNumbers one = SampledNumbers(row.pool, row.server);
+      one.requests = row.values.Requests();
+      one.failures = row.values.failures + row.values.ServerErrors();
+      numbers.push_back(std::move(one));
+    }
+    return numbers;
   }
 
   absl::Status OpenDemo() {
@@ -180,6 +226,7 @@ class Daemon {
   }
 
   void OnSignal(int signal) {
+    if (signal == SIGUSR1) return ToggleDebug();
     if (signal == SIGHUP) {
       if (access_log_ != nullptr) access_log_->Reopen();
       return Reload("SIGHUP");
@@ -190,6 +237,15 @@ class Daemon {
     } else {
       CutNow();
     }
+  }
+
+  // Between `debug` and what is configured.
+  void ToggleDebug() {
+    const bool debug = log::CurrentLevel() == log::Level::kDebug;
+    const log::Level configured = config_.log.level;
+    const log::Level back = configured == log::Level::kDebug ? log::Level::kInfo : configured;
+    log::SetLevel(debug ? back : log::Level::kDebug);
+    log::Info("log level", {{"level", log::LevelName(log::CurrentLevel())}, {"by", "SIGUSR1"}});
   }
 
   // Others learn first that we go, then the listeners close, then what still runs may finish.
@@ -230,6 +286,7 @@ class Daemon {
     }
     control_->Stop(cut_ ? std::chrono::milliseconds(0) : kControlStopDeadline);
     admin_->Stop();
+    feeds_.Stop();
     if (demo_ != nullptr) demo_->Stop();
     telemetry_.Stop();
     signals_.Stop();
@@ -252,6 +309,7 @@ class Daemon {
   Telemetry telemetry_;
   Readiness readiness_;
   ControlService service_;
+  LiveFeeds feeds_;
   std::unique_ptr<DemoBackends> demo_;
   std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<FileWatch> file_watch_;

@@ -1,4 +1,4 @@
-// SIGTERM, SIGINT and SIGHUP as calls on the control loop.
+// SIGTERM, SIGINT, SIGHUP and SIGUSR1 as calls on the control loop.
 //
 // The signals are blocked in every thread and read from a descriptor, so no code runs in a handler.
 // Threads: Block is called before any other thread is started, as those inherit the mask;

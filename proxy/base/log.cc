@@ -30,20 +30,6 @@ State& GetState() {
   return state;
 }
 
-const char* Name(Level level) {
-  switch (level) {
-    case Level::kDebug:
-      return "debug";
-    case Level::kInfo:
-      return "info";
-    case Level::kWarn:
-      return "warn";
-    case Level::kError:
-      return "error";
-  }
-  return "error";
-}
-
 // RFC 3339, UTC, milliseconds.
 std::string Timestamp() {
   timespec now{};
@@ -56,7 +42,7 @@ std::string Timestamp() {
 
 std::string JsonLine(Level level, std::string_view message, Fields fields) {
   std::string line = absl::StrFormat(R"({"ts":"%s","level":"%s","msg":"%s")", Timestamp(),
-                                     Name(level), JsonEscape(message));
+                                     LevelName(level), JsonEscape(message));
   for (const Field& field : fields) {
     line += absl::StrFormat(R"(,"%s":"%s")", field.key, JsonEscape(field.value));
   }
@@ -64,7 +50,8 @@ std::string JsonLine(Level level, std::string_view message, Fields fields) {
 }
 
 std::string TextLine(Level level, std::string_view message, Fields fields) {
-  std::string line = absl::StrFormat("%s %-5s %s", Timestamp(), Name(level), JsonEscape(message));
+  std::string line =
+      absl::StrFormat("%s %-5s %s", Timestamp(), LevelName(level), JsonEscape(message));
   for (const Field& field : fields) {
     const bool plain =
         !field.value.empty() && field.value.find_first_of(" \"=") == std::string::npos;
@@ -95,6 +82,31 @@ void Init(Level level, Format format) {
   State& state = GetState();
   state.level = level;
   state.json = format == Format::kJson || (format == Format::kAuto && isatty(STDERR_FILENO) == 0);
+}
+
+void SetLevel(Level level) { GetState().level = level; }
+
+Level CurrentLevel() { return GetState().level; }
+
+std::string_view LevelName(Level level) {
+  switch (level) {
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarn:
+      return "warn";
+    case Level::kError:
+      return "error";
+  }
+  return "error";
+}
+
+std::optional<Level> ParseLevel(std::string_view name) {
+  for (const Level level : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError}) {
+    if (LevelName(level) == name) return level;
+  }
+  return std::nullopt;
 }
 
 bool Enabled(Level level) { return level >= GetState().level; }

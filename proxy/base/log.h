@@ -9,6 +9,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -23,6 +24,13 @@ enum class Format {
 };
 
 void Init(Level level, Format format);
+
+// From now on; any thread, at any time.
+void SetLevel(Level level);
+Level CurrentLevel();
+
+std::string_view LevelName(Level level);  // "debug"
+std::optional<Level> ParseLevel(std::string_view name);
 
 struct Field {
   std::string_view key;

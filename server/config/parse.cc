@@ -34,7 +34,8 @@ Config DemoConfig() {
   config.demo = true;
   config.proxy.listeners.push_back({.address = "127.0.0.1:3000"});
   config.control = {.address = "127.0.0.1:3001", .insecure = true};
-  config.admin.address = "127.0.0.1:3002";
+  config.admin = {.address = "127.0.0.1:3002",
+                  .allow_mutations = true};  // so that the page can be tried
   return config;
 }
 
@@ -204,10 +205,15 @@ void CheckControl(Reading& reading, const Config& config) {
 }
 
 // Who can open the admin port could change where traffic goes.
-void CheckAdmin(Reading& reading, const Config& config) {
-  const AdminSettings& admin = config.admin;
+void CheckAdmin(Reading& reading, Config& config) {
+  AdminSettings& admin = config.admin;
   const std::optional<IpPort> address = ParseIpPort(admin.address);
   if (!admin.allow_mutations || !address || IsLoopback(address->ip)) return;
+  // There it is our default, which goes no further than the address that it is for.
+  if (config.demo) {
+    admin.allow_mutations = false;
+    return;
+  }
   reading.Fail(reading.PlaceOf("admin.allow_mutations", config.file), "admin.allow_mutations",
                absl::StrCat("true needs an admin.address on loopback, and '", admin.address,
                             "' is not; write 127.0.0.1:3002, or leave mutations to the control "

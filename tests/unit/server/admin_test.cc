@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/base/log.h"
 #include "server/admin/http_server.h"
 #include "server/readiness.h"
 
@@ -94,13 +95,71 @@ TEST(AdminTest, StartupzStaysOkWhileDraining) {
 
 TEST(AdminTest, WhatIsNotThereIs404AndWhatIsNotAllowed405) {
   const Readiness readiness;
-  EXPECT_EQ(Ask(readiness, "/").status, 404U);
+  EXPECT_EQ(Ask(readiness, "/nothing").status, 404U);
   EXPECT_EQ(Ask(readiness, "/livez/").status, 404U);
-  EXPECT_EQ(Ask(readiness, "/").body, "{\"reason\":\"not_found\"}\n");
-  EXPECT_EQ(Ask(readiness, "/").content_type, "application/json");
+  EXPECT_TRUE(
+      Ask(readiness, "/nothing").body.starts_with("{\"reason\":\"not_found\",\"error\":\""));
+  EXPECT_EQ(Ask(readiness, "/nothing").content_type, "application/json");
   const HttpAnswer answer = Ask(readiness, "/livez", "", "POST");
   EXPECT_EQ(answer.status, 405U);
   EXPECT_EQ(answer.allow, "GET, HEAD");
+}
+
+TEST(AdminTest, WhatThisProcessDoesNotHaveIs501) {
+  const Readiness readiness;
+  for (const char* path : {"/config", "/servers", "/events", "/stats", "/list"}) {
+    EXPECT_EQ(Ask(readiness, path).status, 501U) << path;
+  }
+}
+
+TEST(AdminTest, TheConfigurationIsThatOfWhoKnowsIt) {
+  const Readiness readiness;
+  const proxy::LimitHits hits;
+  AdminContext context{.readiness = readiness, .limit_hits = hits};
+  context.config_json = [] { return std::string(R"({"workers":1})"); };
+  const HttpAnswer answer = AnswerAdmin(context, {.method = "GET", .path = "/config", .query = {}});
+  EXPECT_EQ(answer.body, "{\"workers\":1}\n");
+  EXPECT_EQ(answer.content_type, "application/json");
+}
+
+TEST(AdminTest, ReadsAndChangesAreChecked) {
+  const Readiness readiness;
+  const proxy::LimitHits hits;
+  HttpRequest request{.method = "GET", .path = "/log-level", .query = {}};
+  request.host = "evil.example";
+  request.peer_is_loopback = true;
+  HttpAnswer answer = AnswerAdmin({readiness, hits}, request);
+  EXPECT_EQ(answer.status, 403U);
+  EXPECT_TRUE(answer.body.starts_with("{\"reason\":\"host_not_allowed\",\"error\":\""))
+      << answer.body;
+  request.method = "PUT";
+  answer = AnswerAdmin({readiness, hits}, request);
+  EXPECT_EQ(answer.status, 403U);
+  EXPECT_TRUE(answer.body.starts_with("{\"reason\":\"mutations_off\"")) << answer.body;
+}
+
+TEST(AdminTest, TheLogLevelIsSetByAWordOrByJson) {
+  const Readiness readiness;
+  const proxy::LimitHits hits;
+  AdminContext context{.readiness = readiness, .limit_hits = hits, .allow_mutations = true};
+  const auto put = [&](std::string_view body) {
+    HttpRequest request{.method = "PUT", .path = "/log-level", .query = {}};
+    request.body = body;
+    request.content_type = "application/json";
+    request.host = "localhost:1";
+    request.local_port = 1;
+    request.peer_is_loopback = true;
+    return AnswerAdmin(context, request);
+  };
+  EXPECT_EQ(put("warn\n").body, "{\"level\":\"warn\"}\n");
+  EXPECT_EQ(log::CurrentLevel(), log::Level::kWarn);
+  EXPECT_EQ(put(R"({"level": "error"})").body, "{\"level\":\"error\"}\n");
+  EXPECT_EQ(Ask(readiness, "/log-level").body, "{\"level\":\"error\"}\n");
+  for (const char* bad : {"", "loud", "{}", R"({"level":5})", R"({"level":"debug","x":1})", "{"}) {
+    EXPECT_EQ(put(bad).status, 400U) << bad;
+  }
+  EXPECT_EQ(log::CurrentLevel(), log::Level::kError);
+  log::SetLevel(log::Level::kInfo);
 }
 
 }  // namespace
