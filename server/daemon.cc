@@ -127,16 +127,30 @@ class Daemon {
     proxy::Registry& registry = proxy_.registry();
     return {.readiness = readiness_,
             .limit_hits = proxy_.limit_hits(),
-            .metrics = [this] { return telemetry_.Collect(); },
+            .metrics = [this] { return CollectMetrics(); },
             .registry = &registry,
             .numbers = [this](const proxy::ServerView& view) -> std::optional<ServerNumbers> {
               return SampledNumbers(view.pool, view.id);
             },
             .feeds = &feeds_,
             .allow_mutations = config_.admin.allow_mutations,
+            .config_json = [this] { return RenderConfigJson(reloader_->running()); },
             .drain = [&registry](auto pool, auto id,
                                  auto timeout) { return registry.Drain(pool, id, timeout); },
             .undrain = [&registry](auto pool, auto id) { return registry.Undrain(pool, id); }};
+  }
+
+  MetricsInput CollectMetrics() {
+    MetricsInput input = telemetry_.Collect();
+    input.control_calls = service_.calls();
+    const ReloadStats reloads = reloader_->stats();
+    input.reloads = {
+        .succeeded = reloads.successes,
+        .failed = reloads.failures,
+        .last_succeeded = reloads.last_ok,
+        .last_success_time =
+            std::chrono::duration<double>(reloads.last_success_time.time_since_epoch()).count()};
+    return input;
   }
 
   // As the control API has them.
@@ -222,7 +236,12 @@ class Daemon {
   void Reload(std::string_view cause) {
     if (draining_) return log::Info("draining, so the configuration is not reloaded");
     if (file_watch_ != nullptr) file_watch_->Acknowledge();
-    reloader_->Reload(cause);
+    const bool reloaded = reloader_->Reload(cause);
+    proxy::Event event;
+    event.kind = "reload";
+    event.cause = cause;
+    event.to = reloaded ? "in effect" : "refused; the old configuration goes on";
+    proxy_.events().Add(std::move(event));
   }
 
   void OnSignal(int signal) {

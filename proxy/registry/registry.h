@@ -289,6 +289,8 @@ class Registry {
   void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
   void Tell(std::string_view kind, const ServerView& server, std::string_view from,
             std::string_view to, std::string_view cause) const ABSL_LOCKS_EXCLUDED(mu_);
+  void TellChange(std::string_view owner, const ServerChange& change) const
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   const std::vector<std::string> pools_;
   BackendEvents* const events_;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "proxy/base/abseil.h"
 #include "proxy/base/status.h"
 #include "proxy/registry/registry.h"
 
@@ -46,7 +47,25 @@ absl::StatusOr<ReplaceResult> Registry::Replace(std::string_view owner,
     Publish();
   }
   Notify();
+  for (const ServerChange& change : plan->changes) TellChange(owner, change);
   return plan;
+}
+
+void Registry::TellChange(std::string_view owner, const ServerChange& change) const {
+  ServerView server;
+  server.pool = change.pool;
+  server.id = change.id;
+  const std::string by = absl::StrCat(" by ", ToAbsl(owner));
+  switch (change.kind) {
+    case Kind::kAdd:
+      return Tell("server", server, "", StateName(ServerState::kWarming), "added" + by);
+    case Kind::kUpdate:
+      return Tell("server", server, "", "", "its spec was changed" + by);
+    case Kind::kReplace:
+      return Tell("server", server, "", StateName(ServerState::kWarming), "has another url" + by);
+    case Kind::kRemove:
+      return Tell("drain", server, "", StateName(ServerState::kDraining), "removed" + by);
+  }
 }
 
 absl::StatusOr<Registry::DesiredMap> Registry::CheckDesired(

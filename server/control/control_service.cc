@@ -19,12 +19,7 @@ constexpr std::size_t kMaxPageBytes = 1024 * 1024;
 // A log line, and the details of an error, hold no more of what a caller sent.
 constexpr std::size_t kMaxShown = 200;
 
-// The server that a call is about, as it is or would be named in the registry.
-struct Target {
-  std::string pool;
-  std::string id;
-  std::string url;
-};
+using Target = ControlTarget;
 
 Target TargetOf(std::string_view pool, std::string_view id) {
   return {.pool = pool.empty() ? "default" : Shown(pool, kMaxShown),
@@ -60,26 +55,28 @@ std::string ResultOf(const absl::Status& status) {
   return reason.empty() ? absl::StatusCodeToString(status.code()) : reason;
 }
 
-grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
-}
-
 std::map<std::string, std::string> Metadata(const Target& target) {
   std::map<std::string, std::string> metadata{{"pool", target.pool}};
   if (!target.id.empty()) metadata.emplace("id", target.id);
   return metadata;
 }
 
-// An attempt to change something that came to nothing.
-grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, std::string_view rpc,
-                                 const Target& target, const absl::Status& status) {
-  Audit(*context, rpc, target, ResultOf(status));
-  return Finish(context, ToGrpcStatus(status, Metadata(target)));
+}  // namespace
+
+grpc::ServerUnaryReactor* ControlService::Finish(grpc::CallbackServerContext* context,
+                                                 std::string_view rpc, const grpc::Status& status) {
+  calls_.Add(rpc, status.error_code());
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
 }
 
-}  // namespace
+grpc::ServerUnaryReactor* ControlService::Refuse(grpc::CallbackServerContext* context,
+                                                 std::string_view rpc, const Target& target,
+                                                 const absl::Status& status) {
+  Audit(*context, rpc, target, ResultOf(status));
+  return Finish(context, rpc, ToGrpcStatus(status, Metadata(target)));
+}
 
 v1::Server ControlService::Report(const proxy::ServerView& view) const {
   v1::Server server = ToProto(view);
@@ -101,7 +98,7 @@ grpc::ServerUnaryReactor* ControlService::AddServer(grpc::CallbackServerContext*
   Audit(*context, "AddServer", TargetOf(added->server), added->created ? "created" : "unchanged");
   *response->mutable_server() = Report(added->server);
   response->set_created(added->created);
-  return Finish(context, grpc::Status::OK);
+  return Finish(context, "AddServer", grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::RemoveServer(grpc::CallbackServerContext* context,
@@ -116,16 +113,16 @@ grpc::ServerUnaryReactor* ControlService::RemoveServer(grpc::CallbackServerConte
     Audit(*context, "RemoveServer", TargetOf(removed->server),
           removed->was_draining ? "already draining" : "removed");
     *response->mutable_server() = Report(removed->server);
-    return Finish(context, grpc::Status::OK);
+    return Finish(context, "RemoveServer", grpc::Status::OK);
   }
   const std::string result = ResultOf(removed.status());
   const Target target = TargetOf(request->pool(), request->id());
   Audit(*context, "RemoveServer", target, result);
   // A pool that is not there stays an error: it can never come to be, so it is a misspelling.
   if (request->allow_missing() && result == "SERVER_NOT_FOUND") {
-    return Finish(context, grpc::Status::OK);
+    return Finish(context, "RemoveServer", grpc::Status::OK);
   }
-  return Finish(context, ToGrpcStatus(removed.status(), Metadata(target)));
+  return Finish(context, "RemoveServer", ToGrpcStatus(removed.status(), Metadata(target)));
 }
 
 grpc::ServerUnaryReactor* ControlService::UpdateServer(grpc::CallbackServerContext* context,
@@ -144,7 +141,7 @@ grpc::ServerUnaryReactor* ControlService::UpdateServer(grpc::CallbackServerConte
         updated->changed ? "updated" : "unchanged");
   *response->mutable_server() = Report(updated->server);
   response->set_changed(updated->changed);
-  return Finish(context, grpc::Status::OK);
+  return Finish(context, "UpdateServer", grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::DrainServer(grpc::CallbackServerContext* context,
@@ -161,7 +158,7 @@ grpc::ServerUnaryReactor* ControlService::DrainServer(grpc::CallbackServerContex
   }
   Audit(*context, "DrainServer", TargetOf(*drained), "drained");
   *response->mutable_server() = Report(*drained);
-  return Finish(context, grpc::Status::OK);
+  return Finish(context, "DrainServer", grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::UndrainServer(grpc::CallbackServerContext* context,
@@ -174,7 +171,7 @@ grpc::ServerUnaryReactor* ControlService::UndrainServer(grpc::CallbackServerCont
   }
   Audit(*context, "UndrainServer", TargetOf(*undrained), "undrained");
   *response->mutable_server() = Report(*undrained);
-  return Finish(context, grpc::Status::OK);
+  return Finish(context, "UndrainServer", grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContext* context,
@@ -188,7 +185,8 @@ grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContex
     return registry_.List(request->pool(), *cursor, *page_size);
   }();
   if (!listed.ok()) {
-    return Finish(context, ToGrpcStatus(listed.status(), Metadata(TargetOf(request->pool(), ""))));
+    return Finish(context, "ListServers",
+                  ToGrpcStatus(listed.status(), Metadata(TargetOf(request->pool(), ""))));
   }
   response->set_revision(listed->revision);
   std::size_t bytes = 0;
@@ -204,7 +202,7 @@ grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContex
     response->set_next_page_token(
         PageToken(request->pool(), {.pool = last->pool, .id = last->id, .uid = last->uid}));
   }
-  return Finish(context, grpc::Status::OK);
+  return Finish(context, "ListServers", grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::GetServer(grpc::CallbackServerContext* context,
@@ -212,11 +210,11 @@ grpc::ServerUnaryReactor* ControlService::GetServer(grpc::CallbackServerContext*
                                                     v1::Server* response) {
   const absl::StatusOr<proxy::ServerView> found = registry_.Get(request->pool(), request->id());
   if (!found.ok()) {
-    return Finish(context,
+    return Finish(context, "GetServer",
                   ToGrpcStatus(found.status(), Metadata(TargetOf(request->pool(), request->id()))));
   }
   *response = Report(*found);
-  return Finish(context, grpc::Status::OK);
+  return Finish(context, "GetServer", grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::Health(grpc::CallbackServerContext* context,
@@ -231,7 +229,7 @@ grpc::ServerUnaryReactor* ControlService::Health(grpc::CallbackServerContext* co
   response->set_version(version_);
   *response->mutable_uptime() = ToProto(readiness_.uptime());
   response->set_revision(registry_.snapshot()->revision);
-  return Finish(context, grpc::Status::OK);
+  return Finish(context, "Health", grpc::Status::OK);
 }
 
 }  // namespace remora::server

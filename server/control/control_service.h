@@ -6,14 +6,23 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "proxy/registry/registry.h"
 #include "remora/v1/control.grpc.pb.h"
+#include "server/control/call_counts.h"
 #include "server/control/server_counters.h"
 #include "server/readiness.h"
 
 namespace remora::server {
+
+// The server that a call is about, as it is or would be named in the registry.
+struct ControlTarget {
+  std::string pool;
+  std::string id;
+  std::string url;
+};
 
 class ControlService final : public v1::Control::CallbackService {
  public:
@@ -50,7 +59,15 @@ class ControlService final : public v1::Control::CallbackService {
                                    const v1::HealthRequest* request,
                                    v1::HealthResponse* response) override;
 
+  // Any thread.
+  CallCounts::Map calls() const { return calls_.Get(); }
+
  private:
+  grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, std::string_view rpc,
+                                   const grpc::Status& status);
+  // An attempt to change something that came to nothing.
+  grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, std::string_view rpc,
+                                   const ControlTarget& target, const absl::Status& status);
   // As ToProto, with the counters.
   v1::Server Report(const proxy::ServerView& view) const;
 
@@ -58,6 +75,7 @@ class ControlService final : public v1::Control::CallbackService {
   const Readiness& readiness_;
   const std::string version_;
   const ServerCountersSource counters_;
+  CallCounts calls_;
 };
 
 }  // namespace remora::server
