@@ -44,7 +44,9 @@ Examples:
 std::string HelpText(const CLI::App& app) {
   constexpr std::size_t kColumn = 30;
   std::string text = app.get_description() + "\nUsage: remorad [OPTIONS]\nOptions:\n";
-  for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) {
+  // Whoever reads it knows --help.
+  const auto shown = [&app](const CLI::Option* option) { return option != app.get_help_ptr(); };
+  for (const CLI::Option* option : app.get_options(shown)) {
     std::string line = "  " + option->get_name();
     if (option->get_items_expected_max() > 0) line += " " + option->get_type_name();
     line.resize(std::max(line.size() + 1, kColumn), ' ');

@@ -48,10 +48,6 @@ def get(daemon, path):
         return answer.read().decode()
 
 
-def has_access_log():
-    return os.path.exists(os.path.join(ROOT, "proxy", "observe", "access_log.cc"))
-
-
 @pytest.fixture
 def access_log(directory):
     return os.path.join(directory, "access.log")
@@ -62,18 +58,12 @@ def used(remora, backend, curl, access_log):
     """A sidecar with something to count: an answer, a refused request, a retry and control calls."""
     # Nobody listens on it, and nothing asks before the first request does.
     dead = "http://127.0.0.1:1"
-    top = {"log": {"access": {"path": access_log}}} if has_access_log() else None
+    top = {"log": {"access": {"path": access_log}}}
     daemon = remora([backend().url, dead], pool={"health_check": {"probe": "none"}}, top=top)
     for path in ("/a", "/b", "/c"):
         assert curl("--fail", daemon.url + path).returncode == 0
     curl("-H", "Transfer-Encoding: gzip", daemon.url + "/refused")
     return daemon
-
-
-def needs(*path):
-    """For sources from before there was such a thing."""
-    if not os.path.exists(os.path.join(ROOT, *path)):
-        pytest.skip(f"there is no {'/'.join(path)} yet")
 
 
 def test_proto():
@@ -83,20 +73,15 @@ def test_proto():
 def test_config():
     shown = subprocess.run([binary("REMORAD", "remorad"), "--print-schema"], capture_output=True,
                            text=True, timeout=20)
-    if shown.returncode != 0:
-        needs("server", "config", "json_schema.cc")
     assert shown.returncode == 0, shown.stderr
     check("config.txt", surfaces.config_surface(json.loads(shown.stdout)))
 
 
 def test_metrics(used):
-    needs("server", "admin", "exposition.cc")
     check("metrics.txt", surfaces.metrics_surface(get(used, "/metrics")))
 
 
 def test_access_log(used, access_log):
-    if not has_access_log():
-        pytest.skip("there is no access log yet")
     with open(access_log, encoding="utf-8") as file:
         eventually(lambda: os.path.getsize(access_log) > 0, 10, "a line of the access log")
         check("log.txt", set(json.loads(file.readline())))
