@@ -174,7 +174,7 @@ class Daemon {
     for (auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
       ServerNumbers one = SampledNumbers(row.pool, row.server);
       one.requests = row.values.Requests();
-      one.failures = row.values.failures + row.values.ServerErrors();
+      one.failures = row.values.failed_requests;
       numbers.push_back(std::move(one));
     }
     return numbers;

@@ -151,6 +151,8 @@ void FileWatch::Look() {
   WatchDirectories();
   const FileStamp now = StampOf(path_);
   if (now == known_) return log::Debug("the configuration file is the same", {{"file", path_}});
+  // Whoever writes it anew empties it first: the end of the writing is told, too.
+  if (now.size == 0 && now != FileStamp()) return;
   known_ = now;
   on_change_();
 }

@@ -30,10 +30,13 @@ std::map<std::pair<std::string, std::string>, ServerCounters> SampleWindow::Valu
   for (const auto& [name, now] : samples_.back()) {
     ServerCounters& recent = values[name];
     recent.requests = now.Requests();
-    recent.failures = now.failures + now.ServerErrors();
+    recent.failures = now.failed_requests;
     proxy::HistogramValues duration = now.duration;
     const auto before = samples_.front().find(name);
-    if (before != samples_.front().end()) duration -= before->second.duration;
+    // A name that was forgotten and has come back begins at 0 again.
+    if (before != samples_.front().end() && duration.Contains(before->second.duration)) {
+      duration -= before->second.duration;
+    }
     if (duration.Count() == 0) continue;
     recent.p50 = Seconds(duration.Quantile(0.5));
     recent.p99 = Seconds(duration.Quantile(0.99));
@@ -50,12 +53,15 @@ void Telemetry::Start() {
   Wait();
 }
 
-void Telemetry::Stop() { timer_.cancel(); }
+void Telemetry::Stop() {
+  stopped_ = true;  // the timer may have fired already
+  timer_.cancel();
+}
 
 void Telemetry::Wait() {
   timer_.expires_after(kStep);
   timer_.async_wait([this](proxy::net::error_code error) {
-    if (error) return;
+    if (error || stopped_) return;
     TakeSample();
     Wait();
   });

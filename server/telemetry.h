@@ -24,8 +24,8 @@
 
 namespace remora::server {
 
-// Samples of counters, and what they say: failures are picks without an answer and answers of 5xx,
-// the quantiles go from the pick to the head of the answer. Pure.
+// Samples of counters, and what they say: failures are requests without a whole answer
+// and answers of 5xx, the quantiles go from the pick to the head of the answer. Pure.
 class SampleWindow {
  public:
   static constexpr std::size_t kSamples = 13;  // a minute of steps of 5 s
@@ -60,6 +60,7 @@ class Telemetry {
   proxy::Proxy& proxy_;
   const proxy::AccessLog* const access_log_;
   proxy::net::Timer timer_;
+  bool stopped_ = false;
   SampleWindow window_;
   mutable absl::Mutex mu_;
   std::map<std::pair<std::string, std::string>, ServerCounters> recent_ ABSL_GUARDED_BY(mu_);

@@ -117,17 +117,16 @@ Reply<Plan> MakePlan(std::span<const WantedServer> wanted, std::span<const v1::S
                 .hint = "change them where they come from (for 'config' the file of remorad), or "
                         "write them as they are"});
   }
-  std::vector<Step> removals;
+  // Last: where an addition is refused, the old servers are still there.
   for (const v1::Server& server : present) {
     if (!prune || server.owner() != kOwner || IsRemoved(server) || named.contains(&server))
       continue;
-    removals.push_back({.kind = Step::Kind::kRemove,
-                        .pool = server.pool(),
-                        .id = server.id(),
-                        .spec = server.spec(),
-                        .text = NameOf(server) + ": " + Described(server.spec())});
+    plan.steps.push_back({.kind = Step::Kind::kRemove,
+                          .pool = server.pool(),
+                          .id = server.id(),
+                          .spec = server.spec(),
+                          .text = NameOf(server) + ": " + Described(server.spec())});
   }
-  plan.steps.insert(plan.steps.begin(), removals.begin(), removals.end());
   return plan;
 }
 

@@ -156,7 +156,13 @@ Reply<std::vector<WantedServer>> ParseWanted(const std::string& text, const std:
   Reader reader(file);
   std::vector<WantedServer> wanted;
   try {
-    wanted = reader.Read(YAML::Load(text));
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      return Faulty(
+          {{.field = file,
+            .description = "has several documents; only one is allowed, apply each alone"}});
+    }
+    wanted = reader.Read(documents.empty() ? YAML::Node() : documents.front());
   } catch (const YAML::Exception& error) {
     const std::string place = file + ":" + std::to_string(error.mark.line + 1) + ":" +
                               std::to_string(error.mark.column + 1);

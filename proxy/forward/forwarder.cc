@@ -103,7 +103,6 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
       co_await Conclude(exchange, progress, result.error());
       break;
     }
-    reporter_.CountRetry(result.error().kind);
     progress.last_error = result.error();
     if (progress.reused) {
       progress.stale = progress.backend;
@@ -144,6 +143,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   Backend& backend = *active.backend();
   progress.backend = &backend;
   progress.reused = false;
+  if (progress.last_error) reporter_.CountRetry(progress.last_error->kind);
   NotePick(backend, progress);
   reporter_.CountPick(backend.counters().get());
   // One stale connection to a backend that was restarted means that all are.
@@ -151,8 +151,9 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
       progress.stale == nullptr ? upstream::Reuse::kAllowed : upstream::Reuse::kOpenNew;
   auto connection = co_await connections_.Acquire(backend, settings_, reuse);
   if (!connection) {
-    reporter_.CountFailure(backend.counters().get());
-    co_return std::unexpected(connection.error());
+    const ProxyError error = connection.error();
+    if (error.side == Side::kUpstream) reporter_.CountFailure(backend.counters().get());
+    co_return std::unexpected(error);
   }
   progress.connected = Clock::now();
   progress.record.connect = progress.connected - progress.picked;

@@ -32,6 +32,13 @@ AccessFormat FormatFor(int descriptor, bool colour) {
   return colour ? AccessFormat::kColouredText : AccessFormat::kText;
 }
 
+// Ends with a line where it can: others may write to the same pipe.
+std::size_t ChunkOf(std::string_view lines) {
+  if (lines.size() <= kChunk) return lines.size();
+  const std::size_t end = lines.rfind('\n', kChunk - 1);
+  return end == std::string_view::npos ? kChunk : end + 1;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AccessLog>> AccessLog::Open(const AccessLogSettings& settings,
@@ -137,7 +144,7 @@ void AccessLog::WriteOut(std::string_view lines) {
     }
     ssize_t written = 0;
     if (ready > 0) {
-      written = write(descriptor_, lines.data(), std::min(lines.size(), kChunk));
+      written = write(descriptor_, lines.data(), ChunkOf(lines));
       const bool broken = written < 0 && errno != EINTR && errno != EAGAIN;
       if (broken) break;  // the reader has gone, the disk is full
     }

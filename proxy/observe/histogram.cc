@@ -1,6 +1,7 @@
 #include "proxy/observe/histogram.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 namespace remora::proxy {
@@ -27,6 +28,10 @@ HistogramValues& HistogramValues::operator+=(const HistogramValues& other) {
   for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += other.buckets[i];
   sum_us += other.sum_us;
   return *this;
+}
+
+bool HistogramValues::Contains(const HistogramValues& other) const {
+  return std::ranges::equal(other.buckets, buckets, std::ranges::less_equal());
 }
 
 HistogramValues& HistogramValues::operator-=(const HistogramValues& before) {

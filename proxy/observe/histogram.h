@@ -29,7 +29,9 @@ struct HistogramValues {
   // where nothing was counted.
   double Quantile(double q) const;
   HistogramValues& operator+=(const HistogramValues& other);
-  // What was added since `before`.
+  // No bucket has less than in `other`.
+  bool Contains(const HistogramValues& other) const;
+  // What was added since `before`, which it contains.
   HistogramValues& operator-=(const HistogramValues& before);
 };
 

@@ -19,9 +19,11 @@ void Reporter::CountRetry(ErrorKind because) {
 }
 
 void Reporter::Report(const RequestRecord& record) {
-  auto& requests =
-      record.counters == nullptr ? counters_.requests : record.counters->slot(worker_).requests;
+  ServerSlot* const slot = record.counters == nullptr ? nullptr : &record.counters->slot(worker_);
+  auto& requests = slot == nullptr ? counters_.requests : slot->requests;
   requests[CodeClassLabel(record.status)][MethodLabel(record.method)].Add();
+  const bool upstream_failed = record.error && record.error->side == Side::kUpstream;
+  if (slot != nullptr && (upstream_failed || record.status >= 500)) slot->failed_requests.Add();
   counters_.duration.Observe(record.end - record.begin);
   if (record.error) counters_.errors[static_cast<std::size_t>(record.error->kind)].Add();
   counters_.bytes_in.Add(record.bytes_in);

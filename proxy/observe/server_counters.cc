@@ -24,12 +24,6 @@ std::uint64_t ServerValues::Requests() const {
   return sum;
 }
 
-std::uint64_t ServerValues::ServerErrors() const {
-  std::uint64_t sum = 0;
-  for (const std::uint64_t count : requests.back()) sum += count;
-  return sum;
-}
-
 ServerValues ServerCounters::Get() const {
   ServerValues values;
   for (const ServerSlot& slot : slots_) {
@@ -38,6 +32,7 @@ ServerValues ServerCounters::Get() const {
         values.requests[code][method] += slot.requests[code][method].Get();
       }
     }
+    values.failed_requests += slot.failed_requests.Get();
     values.picks += slot.picks.Get();
     values.failures += slot.failures.Get();
     values.duration += slot.duration.Get();

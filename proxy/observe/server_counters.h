@@ -40,6 +40,7 @@ using ByCodeAndMethod = std::array<std::array<T, kMethodLabels.size()>, kCodeCla
 // What one worker counts of a server.
 struct alignas(64) ServerSlot {
   ByCodeAndMethod<Counter> requests;  // that ended, by what the client got
+  Counter failed_requests;            // of them: no whole answer came, or it was a 5xx
   Counter picks;
   Counter failures;    // picks that brought no answer
   Histogram duration;  // from the pick to the head of the answer
@@ -47,6 +48,7 @@ struct alignas(64) ServerSlot {
 
 struct ServerValues {
   ByCodeAndMethod<std::uint64_t> requests{};
+  std::uint64_t failed_requests = 0;
   std::uint64_t picks = 0;
   std::uint64_t failures = 0;
   HistogramValues duration;
@@ -54,7 +56,6 @@ struct ServerValues {
   std::uint64_t probes_failed = 0;
 
   std::uint64_t Requests() const;
-  std::uint64_t ServerErrors() const;  // answered with 5xx
 };
 
 class ServerCounters {

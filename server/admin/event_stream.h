@@ -21,7 +21,7 @@ std::string EventText(std::string_view event, std::string_view id, std::string_v
 
 class EventStream {
  public:
-  static constexpr std::size_t kMaxQueued = 256 * 1024;
+  static constexpr std::size_t kMaxQueued = 2 * 1024 * 1024;
 
   explicit EventStream(proxy::net::Loop& loop);
   EventStream(const EventStream&) = delete;

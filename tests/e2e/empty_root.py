@@ -61,7 +61,8 @@ def main(root):
          "--control", "unix:/c.sock", "--shutdown-delay", "0s",
          "--server", f"from-hosts:{by_hosts.address[1]}",
          "--server", f"from-dns.example:{by_dns.address[1]}"],
-        preexec_fn=lambda: (os.chroot(root), os.chdir("/")), env={})
+        preexec_fn=lambda: (os.chroot(root), os.chdir("/")), env={},
+        stdout=subprocess.DEVNULL)  # the access log
     try:
         for backend, name in ((by_hosts, "from-hosts"), (by_dns, "from-dns.example")):
             def reached(one=backend):

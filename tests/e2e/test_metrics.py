@@ -82,6 +82,11 @@ def test_a_server_that_answers_nothing_is_a_failure_and_a_retry(remora, backend)
     assert total(values, "remora_errors_total", 'reason="connect_failed"') == 1
     assert total(values, "remora_server_failures_total") >= 1
     assert total(values, "remora_requests_total", 'code_class="5xx"', 'server="127') == 1
+    # One request is one failure there, however it is told. Sampled every few seconds.
+    control = daemon.control
+    request = control.pb.ListServersRequest()
+    eventually(lambda: control.call("ListServers", request).servers[0].status.requests_total, 15)
+    assert control.call("ListServers", request).servers[0].status.failures_total == 1
 
 
 @pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])

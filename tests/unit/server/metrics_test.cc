@@ -142,13 +142,11 @@ TEST(SampleWindowTest, WhatIsOlderThanAMinuteIsForgotten) {
   EXPECT_EQ(values.requests, 4U);
 }
 
-TEST(SampleWindowTest, FailuresAreMissingAnswersAndAnswersOf5xx) {
+TEST(SampleWindowTest, ANameThatComesBackBeginsAnew) {
   SampleWindow window;
-  ServerTable::Row row = Row("a", 1);
-  row.values.failures = 2;
-  row.values.requests[5][0] = 3;
-  window.Add({row});
-  EXPECT_EQ(window.Values().at({"default", "a"}).failures, 5U);
+  window.Add({Timed(1000, 0)});
+  window.Add({Timed(0, 4)});
+  EXPECT_GT(window.Values().at({"default", "a"}).p50, std::chrono::milliseconds(750));
 }
 
 }  // namespace

@@ -30,7 +30,6 @@ TEST(ServerTableTest, SumsTheSlotsOfAllWorkers) {
   const ServerValues values = table.Collect(kStart).at(0).values;
   EXPECT_EQ(values.picks, 6U);
   EXPECT_EQ(values.Requests(), 4U);
-  EXPECT_EQ(values.ServerErrors(), 1U);
   EXPECT_EQ(values.requests.back().back(), 1U) << "an unknown method is 'other'";
 }
 
