@@ -117,16 +117,17 @@ Reply<Plan> MakePlan(std::span<const WantedServer> wanted, std::span<const v1::S
                 .hint = "change them where they come from (for 'config' the file of remorad), or "
                         "write them as they are"});
   }
-  // Last: where an addition is refused, the old servers are still there.
+  std::vector<Step> removals;
   for (const v1::Server& server : present) {
     if (!prune || server.owner() != kOwner || IsRemoved(server) || named.contains(&server))
       continue;
-    plan.steps.push_back({.kind = Step::Kind::kRemove,
-                          .pool = server.pool(),
-                          .id = server.id(),
-                          .spec = server.spec(),
-                          .text = NameOf(server) + ": " + Described(server.spec())});
+    removals.push_back({.kind = Step::Kind::kRemove,
+                        .pool = server.pool(),
+                        .id = server.id(),
+                        .spec = server.spec(),
+                        .text = NameOf(server) + ": " + Described(server.spec())});
   }
+  plan.steps.insert(plan.steps.begin(), removals.begin(), removals.end());
   return plan;
 }
 
