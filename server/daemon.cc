@@ -143,13 +143,7 @@ class Daemon {
   MetricsInput CollectMetrics() {
     MetricsInput input = telemetry_.Collect();
     input.control_calls = service_.calls();
-    const ReloadStats reloads = reloader_->stats();
-    input.reloads = {
-        .succeeded = reloads.successes,
-        .failed = reloads.failures,
-        .last_succeeded = reloads.last_ok,
-        .last_success_time =
-            std::chrono::duration<double>(reloads.last_success_time.time_since_epoch()).count()};
+    input.reloads = reloader_->stats();
     return input;
   }
 
@@ -361,9 +355,8 @@ int RunDaemon(Config config, Reloader::Load load) {
 
   std::unique_ptr<proxy::AccessLog> access_log;  // ends last, with what is still queued
   if (config.log.access.enabled) {
-    auto opened =
-        proxy::AccessLog::Open({.sample = config.log.access.sample, .path = config.log.access.path},
-                               /*colour=*/std::getenv("NO_COLOR") == nullptr);
+    auto opened = proxy::AccessLog::Open(config.log.access,
+                                         /*colour=*/std::getenv("NO_COLOR") == nullptr);
     if (!opened.ok()) {
       log::Error(ToStd(opened.status().message()));
       return kExitUnavailable;

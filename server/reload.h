@@ -6,7 +6,6 @@
 // readiness outlive it.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -15,20 +14,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "proxy/base/clock.h"
 #include "proxy/registry/registry.h"
 #include "server/config/config.h"
 #include "server/readiness.h"
+#include "server/reload_stats.h"
 
 namespace remora::server {
-
-// The start counts as a success for `last_ok` and `last_success_time`, not for `successes`.
-struct ReloadStats {
-  std::uint64_t successes = 0;
-  std::uint64_t failures = 0;
-  proxy::WallTime last_success_time;
-  bool last_ok = true;
-};
 
 // The settings, servers aside, in which `next` differs from what runs, by path.
 std::vector<std::string> SettingsThatNeedRestart(const Config& running, const Config& next);

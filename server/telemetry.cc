@@ -68,7 +68,7 @@ void Telemetry::Wait() {
 }
 
 void Telemetry::TakeSample() {
-  window_.Add(proxy_.metrics().Collect(proxy::Clock::now()).servers);
+  window_.Add(proxy_.metrics().servers().Collect(proxy::Clock::now()));
   auto recent = window_.Values();
   absl::MutexLock lock(&mu_);
   recent_ = std::move(recent);
@@ -90,7 +90,6 @@ MetricsInput Telemetry::Collect() {
     input.servers = std::move(page->servers);
     input.revision = page->revision;
   }
-  input.limit_hits = &proxy_.limit_hits();
   input.downstream_open = proxy_.connections();
   if (access_log_ != nullptr) {
     input.access_lines = access_log_->lines();

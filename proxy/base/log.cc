@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
+#include "proxy/base/utc_time.h"
 
 namespace remora::log {
 namespace {
@@ -34,10 +35,10 @@ State& GetState() {
 std::string Timestamp() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  return absl::StrFormat("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                         utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1'000'000);
+  std::string text;
+  proxy::AppendUtcSeconds(now.tv_sec, text);
+  absl::StrAppendFormat(&text, ".%03dZ", now.tv_nsec / 1'000'000);
+  return text;
 }
 
 std::string JsonLine(Level level, std::string_view message, Fields fields) {

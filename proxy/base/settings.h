@@ -73,6 +73,13 @@ struct ListenerSettings {
   std::chrono::milliseconds keep_alive_timeout{60000};    // between requests
 };
 
+// One line for each request.
+struct AccessLogSettings {
+  bool enabled = true;
+  double sample = 1.0;    // 0 to 1: of the requests that went well; the others are always logged
+  std::string path = {};  // of a file; empty: stdout
+};
+
 struct ProxySettings {
   std::uint32_t workers = 1;
   std::uint32_t max_connections = 0;  // downstream, all workers; 0: from RLIMIT_NOFILE

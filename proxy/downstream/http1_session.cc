@@ -89,28 +89,24 @@ class Http1Session {
 
   // One request and its answer. True if another may follow on the connection.
   Awaitable<bool> ServeOne() {
-    const TimePoint begin = Clock::now();
+    begin_ = Clock::now();
     RequestHead head;
-    const Result<void> read = co_await ReadRequest(head, begin);
-    const TimePoint read_at = Clock::now();
+    const Result<void> read = co_await ReadRequest(head);
+    read_ = Clock::now();
     std::string generated_id;
     if (head.request_id.empty()) generated_id = context_.request_ids->Next();
     const std::string_view request_id = generated_id.empty() ? head.request_id : generated_id;
-    RequestRecord record;
     if (!read) {
-      record.begin = begin;
-      record.read = read_at;
-      co_await Refuse(read.error(), head, request_id, record);
+      co_await Refuse(read.error(), head, request_id);
       co_return false;
     }
     Http1Exchange exchange(channel_, head, FactsOf(request_id));
+    RequestRecord record;
     if (head.max_forwards == 0) {
       record = co_await AnswerOptions(exchange);
     } else {
       record = co_await context_.forwarder->Forward(exchange);
     }
-    record.begin = begin;
-    record.read = read_at;
     record.bytes_in = exchange.bytes_in();
     record.bytes_out = exchange.bytes_out();
     Report(record, head, request_id);
@@ -145,9 +141,9 @@ class Http1Session {
     co_return record;
   }
 
-  Awaitable<Result<void>> ReadRequest(RequestHead& head, TimePoint begin) {
+  Awaitable<Result<void>> ReadRequest(RequestHead& head) {
     const LimitSettings& limits = context_.pool->limits;
-    const TimePoint deadline = begin + context_.listener->request_head_timeout;
+    const TimePoint deadline = begin_ + context_.listener->request_head_timeout;
     auto result = co_await channel_.ReadHead(message::HeadLimitsOf(limits), deadline, head);
     if (!result) co_return result;
     result = message::ApplyRequestRules(
@@ -160,8 +156,9 @@ class Http1Session {
   }
 
   // Answers a request that never came to be one.
-  Awaitable<> Refuse(const ProxyError& error, const RequestHead& head, std::string_view request_id,
-                     RequestRecord& record) {
+  Awaitable<> Refuse(const ProxyError& error, const RequestHead& head,
+                     std::string_view request_id) {
+    RequestRecord record;
     record.error = error;
     context_.limit_hits->Add(error.limit);
     if (error.kind == ErrorKind::kClientClosed) {
@@ -196,6 +193,8 @@ class Http1Session {
 
   // Once a request, when the last byte of its answer has been sent or given up.
   void Report(RequestRecord& record, const RequestHead& head, std::string_view request_id) {
+    record.begin = begin_;
+    record.read = read_;
     record.end = Clock::now();
     record.client = client_ip_;
     record.method = head.method;
@@ -203,7 +202,7 @@ class Http1Session {
     record.path = head.path.substr(0, head.path.find('?'));
     record.minor_version = head.minor_version;
     record.request_id = request_id;
-    record.trace_id = message::TraceId(head);
+    if (context_.reporter->logs()) record.trace_id = message::TraceId(head);
     context_.reporter->Report(record);
   }
 
@@ -212,6 +211,9 @@ class Http1Session {
   ConnectionSet::Member member_;
   std::string client_ip_;
   std::uint64_t requests_;  // begun
+  // Of the request that is served.
+  TimePoint begin_;  // its first byte was there
+  TimePoint read_;   // its head was complete, or given up
 };
 
 }  // namespace

@@ -95,6 +95,9 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
       break;
     }
     hits_.Add(result.error().limit);
+    if (result.error().side == Side::kUpstream) {
+      reporter_.CountFailure(progress.record.counters.get());
+    }
     const RetryFacts facts{.idempotent = exchange.request().is_idempotent(),
                            .replayable = progress.replayable && !progress.answering,
                            .reused = progress.reused,
@@ -150,11 +153,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   const auto reuse =
       progress.stale == nullptr ? upstream::Reuse::kAllowed : upstream::Reuse::kOpenNew;
   auto connection = co_await connections_.Acquire(backend, settings_, reuse);
-  if (!connection) {
-    const ProxyError error = connection.error();
-    if (error.side == Side::kUpstream) reporter_.CountFailure(backend.counters().get());
-    co_return std::unexpected(error);
-  }
+  if (!connection) co_return std::unexpected(connection.error());
   progress.connected = Clock::now();
   progress.record.connect = progress.connected - progress.picked;
   // Who waits for a client that does not read would not notice the end of the connection.
@@ -163,10 +162,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
     if (progress.answering || progress.hinting) exchange.Abort();
   });
   auto result = co_await Run(exchange, **connection, backend, progress);
-  if (!result && progress.cut) result = upstream::CutError();
-  if (!result && result.error().side == Side::kUpstream) {
-    reporter_.CountFailure(backend.counters().get());
-  }
+  if (!result && progress.cut) co_return upstream::CutError();
   co_return result;
 }
 

@@ -1,8 +1,7 @@
 #include "proxy/observe/access_line.h"
 
-#include <ctime>
-
 #include "absl/strings/str_format.h"
+#include "proxy/base/utc_time.h"
 
 namespace remora::proxy {
 namespace {
@@ -14,12 +13,8 @@ constexpr std::size_t kMaxText = 2048;
 void AppendTime(WallTime now, std::string& out) {
   const auto ns =
       std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
-  const auto seconds = static_cast<std::time_t>(ns / 1'000'000'000);
-  tm utc{};
-  gmtime_r(&seconds, &utc);
-  absl::StrAppendFormat(&out, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", utc.tm_year + 1900,
-                        utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                        ns % 1'000'000'000);
+  AppendUtcSeconds(ns / 1'000'000'000, out);
+  absl::StrAppendFormat(&out, ".%09dZ", ns % 1'000'000'000);
 }
 
 // Control bytes can't forge a line or colour a terminal; what is not ASCII is escaped as well, as

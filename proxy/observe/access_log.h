@@ -18,15 +18,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "proxy/base/settings.h"
 #include "proxy/observe/access_line.h"
 #include "proxy/observe/request_record.h"
 
 namespace remora::proxy {
-
-struct AccessLogSettings {
-  double sample = 1.0;  // 0 to 1: of the requests that ended well; others are always logged
-  std::string path;     // empty: stdout
-};
 
 class AccessLog {
  public:

@@ -6,11 +6,7 @@ namespace remora::proxy {
 namespace {
 
 void AddPool(const PoolCounters& counters, PoolValues& values) {
-  for (std::size_t code = 0; code < counters.requests.size(); ++code) {
-    for (std::size_t method = 0; method < counters.requests[code].size(); ++method) {
-      values.requests[code][method] += counters.requests[code][method].Get();
-    }
-  }
+  AddTo(values.requests, counters.requests);
   values.duration += counters.duration.Get();
   for (std::size_t kind = 0; kind < kErrorKindCount; ++kind) {
     values.errors[kind] += counters.errors[kind].Get();

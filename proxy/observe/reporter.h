@@ -28,6 +28,8 @@ class Reporter {
   void CountAnswer(ServerCounters* counters, Duration duration);
   void CountRetry(ErrorKind because);
 
+  // Whether there is a log that wants what only it shows.
+  bool logs() const { return access_log_ != nullptr; }
   // Once a request.
   void Report(const RequestRecord& record);
 

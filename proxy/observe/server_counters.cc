@@ -16,6 +16,14 @@ std::size_t CodeClassLabel(unsigned status) {
   return label < kCodeClassLabels.size() ? label : 0;
 }
 
+void AddTo(ByCodeAndMethod<std::uint64_t>& sum, const ByCodeAndMethod<Counter>& counted) {
+  for (std::size_t code = 0; code < counted.size(); ++code) {
+    for (std::size_t method = 0; method < counted[code].size(); ++method) {
+      sum[code][method] += counted[code][method].Get();
+    }
+  }
+}
+
 std::uint64_t ServerValues::Requests() const {
   std::uint64_t sum = 0;
   for (const auto& methods : requests) {
@@ -27,11 +35,7 @@ std::uint64_t ServerValues::Requests() const {
 ServerValues ServerCounters::Get() const {
   ServerValues values;
   for (const ServerSlot& slot : slots_) {
-    for (std::size_t code = 0; code < slot.requests.size(); ++code) {
-      for (std::size_t method = 0; method < slot.requests[code].size(); ++method) {
-        values.requests[code][method] += slot.requests[code][method].Get();
-      }
-    }
+    AddTo(values.requests, slot.requests);
     values.failed_requests += slot.failed_requests.Get();
     values.picks += slot.picks.Get();
     values.failures += slot.failures.Get();

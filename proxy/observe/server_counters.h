@@ -37,6 +37,9 @@ std::size_t CodeClassLabel(unsigned status);
 template <class T>
 using ByCodeAndMethod = std::array<std::array<T, kMethodLabels.size()>, kCodeClassLabels.size()>;
 
+// Adds what one worker has counted to the sum of all.
+void AddTo(ByCodeAndMethod<std::uint64_t>& sum, const ByCodeAndMethod<Counter>& counted);
+
 // What one worker counts of a server.
 struct alignas(64) ServerSlot {
   ByCodeAndMethod<Counter> requests;  // that ended, by what the client got

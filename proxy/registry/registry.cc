@@ -68,13 +68,6 @@ absl::Status CheckId(std::string_view id) {
                            "'-'; ListServers shows the ids"}});
 }
 
-absl::Status CheckDrainTimeout(std::optional<std::chrono::milliseconds> timeout) {
-  if (!timeout || (*timeout >= std::chrono::milliseconds(0) && *timeout <= Registry::kMaxDrain)) {
-    return absl::OkStatus();
-  }
-  return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
-}
-
 // Another address would be another server: its connections, its health and its uid are bound to it.
 void CheckSameUrl(std::string_view given, std::string_view present,
                   std::vector<FieldViolation>& violations) {
@@ -89,10 +82,10 @@ void CheckSameUrl(std::string_view given, std::string_view present,
   }
 }
 
-absl::Status NotFound(std::string_view pool, std::string_view id) {
-  return MakeStatus(
-      absl::StatusCode::kNotFound, "SERVER_NOT_FOUND",
-      absl::StrFormat("no server '%s' in pool '%s'; ListServers shows what is there", id, pool));
+absl::Status NotFound(const std::pair<std::string, std::string>& key) {
+  return MakeStatus(absl::StatusCode::kNotFound, "SERVER_NOT_FOUND",
+                    absl::StrFormat("no server '%s' in pool '%s'; ListServers shows what is there",
+                                    key.second, key.first));
 }
 
 }  // namespace
@@ -127,6 +120,21 @@ Registry::Registry(std::vector<std::string> pools, BackendEvents* events,
   Publish();
 }
 
+absl::StatusOr<Registry::Key> Registry::KeyOf(std::string_view pool_name,
+                                              std::string_view id) const {
+  if (absl::Status status = CheckId(id); !status.ok()) return status;
+  std::string pool = PoolOrDefault(pool_name);
+  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  return Key(std::move(pool), id);
+}
+
+absl::Status Registry::CheckDrainTimeout(std::optional<std::chrono::milliseconds> timeout) {
+  if (!timeout || (*timeout >= std::chrono::milliseconds(0) && *timeout <= kMaxDrain)) {
+    return absl::OkStatus();
+  }
+  return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
+}
+
 absl::StatusOr<Registry::Checked> Registry::Check(std::string_view pool_name,
                                                   std::string_view given_id,
                                                   ServerSpec spec) const {
@@ -151,8 +159,7 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
                                         ServerSpec given_spec, std::string_view owner) {
   absl::StatusOr<Checked> checked = Check(pool_name, given_id, std::move(given_spec));
   if (!checked.ok()) return checked.status();
-  auto& [key, spec, url] = *checked;
-  const auto& [pool, id] = key;
+  const auto& [key, spec, url] = *checked;
 
   AddResult result;
   {
@@ -165,7 +172,7 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
           absl::StatusCode::kAlreadyExists, "SERVER_ALREADY_EXISTS",
           absl::StrFormat("server '%s' of pool '%s' exists with another spec (url %s, weight %d, "
                           "max_active %d); remove it first or choose another id",
-                          id, pool, Shown(found->second.view.spec.url, 2 * kMaxShown),
+                          key.second, key.first, Shown(found->second.view.spec.url, 2 * kMaxShown),
                           found->second.view.spec.weight, found->second.view.spec.max_active));
     }
     if (live_.size() + draining_.size() >= kMaxServers) {
@@ -173,10 +180,7 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
                         absl::StrCat("the registry holds ", kMaxServers,
                                      " servers, its limit; remove some first"));
     }
-    Record record = MakeRecord(pool, id, std::move(spec), std::move(url), owner);
-    result = {.server = Copy(record), .created = true};
-    key_of_uid_.emplace(record.view.uid, key);
-    live_.emplace(key, std::move(record));
+    result = {.server = Copy(Insert(*std::move(checked), owner)), .created = true};
     Publish();
   }
   Notify();
@@ -185,14 +189,13 @@ absl::StatusOr<AddResult> Registry::Add(std::string_view pool_name, std::string_
   return result;
 }
 
-Registry::Record Registry::MakeRecord(std::string pool, std::string id, ServerSpec spec,
-                                      BackendUrl url, std::string_view owner) {
+const Registry::Record& Registry::Insert(Checked checked, std::string_view owner) {
   Record record;
-  record.view.pool = std::move(pool);
-  record.view.id = std::move(id);
+  record.view.pool = checked.key.first;
+  record.view.id = checked.key.second;
   record.view.uid = NewUid();
   record.view.owner = std::string(owner);
-  record.view.spec = std::move(spec);
+  record.view.spec = std::move(checked.spec);
   record.view.reason = "waiting for the first probe";
   record.view.revision = ++revision_;
   record.view.created = WallClock::now();
@@ -201,33 +204,30 @@ Registry::Record Registry::MakeRecord(std::string pool, std::string id, ServerSp
     counters = observation_.counters->Add(record.view.pool, record.view.id, Clock::now());
   }
   record.backend = std::make_shared<Backend>(record.view.pool, record.view.id, record.view.uid,
-                                             std::move(url), events_, std::move(counters));
-  return record;
+                                             std::move(checked.url), events_, std::move(counters));
+  key_of_uid_.emplace(record.view.uid, checked.key);
+  return live_.emplace(std::move(checked.key), std::move(record)).first->second;
 }
 
 absl::StatusOr<RemoveResult> Registry::Remove(
     std::string_view pool_name, std::string_view id,
     std::optional<std::chrono::milliseconds> drain_timeout) {
-  if (absl::Status status = CheckId(id); !status.ok()) return status;
-  const std::string pool = PoolOrDefault(pool_name);
-  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  const absl::StatusOr<Key> key = KeyOf(pool_name, id);
+  if (!key.ok()) return key.status();
   if (absl::Status status = CheckDrainTimeout(drain_timeout); !status.ok()) return status;
   RemoveResult result;
   ServerState before = ServerState::kDraining;
   {
     absl::MutexLock lock(&mu_);
-    if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
-      Record record = std::move(found->second);
-      before = record.view.state;
-      live_.erase(found);
-      key_of_uid_.erase(record.view.uid);
-      result.server = StartDrain(std::move(record), drain_timeout);
+    if (const auto found = live_.find(*key); found != live_.end()) {
+      before = found->second.view.state;
+      result.server = StartDrain(found, drain_timeout);
       Publish();
     } else {
       // What is published stays as it is. Observers are told of deadlines that came nearer.
-      const bool shortened = drain_timeout && ShortenDrains(pool, id, *drain_timeout);
-      const Record* last = LastDraining(pool, id);
-      if (last == nullptr) return NotFound(pool, id);
+      const bool shortened = drain_timeout && ShortenDrains(*key, *drain_timeout);
+      const Record* last = LastDraining(*key);
+      if (last == nullptr) return NotFound(*key);
       result = {.server = Copy(*last), .was_draining = true};
       if (!shortened) return result;
     }
@@ -238,8 +238,11 @@ absl::StatusOr<RemoveResult> Registry::Remove(
   return result;
 }
 
-ServerView Registry::StartDrain(Record record,
+ServerView Registry::StartDrain(std::map<Key, Record>::iterator live,
                                 std::optional<std::chrono::milliseconds> drain_timeout) {
+  Record record = std::move(live->second);
+  live_.erase(live);
+  key_of_uid_.erase(record.view.uid);
   const std::uint32_t running = record.backend->admission().Close();
   record.view.state = ServerState::kDraining;
   record.view.reason = "removed; running requests finish";
@@ -255,11 +258,10 @@ ServerView Registry::StartDrain(Record record,
   return view;
 }
 
-bool Registry::ShortenDrains(std::string_view pool, std::string_view id,
-                             std::chrono::milliseconds drain_timeout) {
+bool Registry::ShortenDrains(const Key& key, std::chrono::milliseconds drain_timeout) {
   bool shortened = false;
   for (auto& [uid, record] : draining_) {
-    if (record.view.pool != pool || record.view.id != id) continue;
+    if (!IsOf(record, key)) continue;
     if (!Shorten(record, drain_timeout)) continue;
     record.view.revision = ++revision_;
     shortened = true;
@@ -278,36 +280,35 @@ void Registry::SetDrainDeadline(Record& record, std::chrono::milliseconds drain_
   record.drain_deadline = Clock::now() + drain_timeout;
 }
 
-const Registry::Record* Registry::LastDraining(std::string_view pool, std::string_view id) const {
+const Registry::Record* Registry::LastDraining(const Key& key) const {
   const Record* last = nullptr;
   for (const auto& [uid, record] : draining_) {
-    if (record.view.pool != pool || record.view.id != id) continue;
+    if (!IsOf(record, key)) continue;
     if (last == nullptr || record.view.created > last->view.created) last = &record;
   }
   return last;
 }
 
-absl::StatusOr<Registry::Record*> Registry::FindLive(const std::string& pool, std::string_view id) {
-  if (const auto found = live_.find(Key(pool, id)); found != live_.end()) return &found->second;
-  if (LastDraining(pool, id) == nullptr) return NotFound(pool, id);
+absl::StatusOr<Registry::Record*> Registry::FindLive(const Key& key) {
+  if (const auto found = live_.find(key); found != live_.end()) return &found->second;
+  if (LastDraining(key) == nullptr) return NotFound(key);
   return MakeStatus(
       absl::StatusCode::kFailedPrecondition, "SERVER_REMOVED",
       absl::StrFormat("server '%s' of pool '%s' was removed and only finishes its last requests; "
                       "add it again if it should take traffic",
-                      id, pool));
+                      key.second, key.first));
 }
 
 absl::StatusOr<ServerView> Registry::Drain(std::string_view pool_name, std::string_view id,
                                            std::optional<std::chrono::milliseconds> drain_timeout) {
-  if (absl::Status status = CheckId(id); !status.ok()) return status;
-  const std::string pool = PoolOrDefault(pool_name);
-  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  const absl::StatusOr<Key> key = KeyOf(pool_name, id);
+  if (!key.ok()) return key.status();
   if (absl::Status status = CheckDrainTimeout(drain_timeout); !status.ok()) return status;
   ServerView result;
   ServerState before{};
   {
     absl::MutexLock lock(&mu_);
-    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    const absl::StatusOr<Record*> found = FindLive(*key);
     if (!found.ok()) return found.status();
     Record& record = **found;
     before = record.view.state;
@@ -330,13 +331,12 @@ absl::StatusOr<ServerView> Registry::Drain(std::string_view pool_name, std::stri
 }
 
 absl::StatusOr<ServerView> Registry::Undrain(std::string_view pool_name, std::string_view id) {
-  if (absl::Status status = CheckId(id); !status.ok()) return status;
-  const std::string pool = PoolOrDefault(pool_name);
-  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  const absl::StatusOr<Key> key = KeyOf(pool_name, id);
+  if (!key.ok()) return key.status();
   ServerView result;
   {
     absl::MutexLock lock(&mu_);
-    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    const absl::StatusOr<Record*> found = FindLive(*key);
     if (!found.ok()) return found.status();
     Record& record = **found;
     if (!record.view.drained) return Copy(record);
@@ -357,13 +357,12 @@ absl::StatusOr<ServerView> Registry::Undrain(std::string_view pool_name, std::st
 
 absl::StatusOr<UpdateResult> Registry::Update(std::string_view pool_name, std::string_view id,
                                               SpecChange change) {
-  if (absl::Status status = CheckId(id); !status.ok()) return status;
-  const std::string pool = PoolOrDefault(pool_name);
-  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  const absl::StatusOr<Key> key = KeyOf(pool_name, id);
+  if (!key.ok()) return key.status();
   UpdateResult result;
   {
     absl::MutexLock lock(&mu_);
-    const absl::StatusOr<Record*> found = FindLive(pool, id);
+    const absl::StatusOr<Record*> found = FindLive(*key);
     if (!found.ok()) return found.status();
     Record& record = **found;
     ServerSpec spec = record.view.spec;
@@ -386,15 +385,12 @@ absl::StatusOr<UpdateResult> Registry::Update(std::string_view pool_name, std::s
 }
 
 absl::StatusOr<ServerView> Registry::Get(std::string_view pool_name, std::string_view id) const {
-  if (absl::Status status = CheckId(id); !status.ok()) return status;
-  const std::string pool = PoolOrDefault(pool_name);
-  if (absl::Status status = CheckPool(pool); !status.ok()) return status;
+  const absl::StatusOr<Key> key = KeyOf(pool_name, id);
+  if (!key.ok()) return key.status();
   absl::MutexLock lock(&mu_);
-  if (const auto found = live_.find(Key(pool, id)); found != live_.end()) {
-    return Copy(found->second);
-  }
-  if (const Record* last = LastDraining(pool, id)) return Copy(*last);
-  return NotFound(pool, id);
+  if (const auto found = live_.find(*key); found != live_.end()) return Copy(found->second);
+  if (const Record* last = LastDraining(*key)) return Copy(*last);
+  return NotFound(*key);
 }
 
 absl::StatusOr<ListPage> Registry::List(std::string_view pool,

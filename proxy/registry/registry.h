@@ -268,23 +268,28 @@ class Registry {
   static ServerView Copy(const Record& record);
   static void SetDrainDeadline(Record& record, std::chrono::milliseconds drain_timeout);
   absl::Status CheckPool(std::string_view pool) const;
-  Record MakeRecord(std::string pool, std::string id, ServerSpec spec, BackendUrl url,
-                    std::string_view owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  ServerView StartDrain(Record record, std::optional<std::chrono::milliseconds> drain_timeout)
+  // The name of the server that a call is about. NOT_FOUND (pool), INVALID_ARGUMENT (id).
+  absl::StatusOr<Key> KeyOf(std::string_view pool, std::string_view id) const;
+  static bool IsOf(const Record& record, const Key& key) {
+    return record.view.pool == key.first && record.view.id == key.second;
+  }
+  static absl::Status CheckDrainTimeout(std::optional<std::chrono::milliseconds> timeout);
+  const Record& Insert(Checked checked, std::string_view owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes a live entry out of the live ones.
+  ServerView StartDrain(std::map<Key, Record>::iterator live,
+                        std::optional<std::chrono::milliseconds> drain_timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The live entry, or why there is none: NOT_FOUND, or FAILED_PRECONDITION for a removed one.
-  absl::StatusOr<Record*> FindLive(const std::string& pool, std::string_view id)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<Record*> FindLive(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False where that is no nearer than the deadline it has.
   bool Shorten(Record& record, std::chrono::milliseconds drain_timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False where no deadline came nearer.
-  bool ShortenDrains(std::string_view pool, std::string_view id,
-                     std::chrono::milliseconds drain_timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool ShortenDrains(const Key& key, std::chrono::milliseconds drain_timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Whom an id means that takes no traffic: the draining one that was added last; nullptr where
   // none drains.
-  const Record* LastDraining(std::string_view pool, std::string_view id) const
-      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  const Record* LastDraining(const Key& key) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
   void Tell(std::string_view kind, const ServerView& server, std::string_view from,

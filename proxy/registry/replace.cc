@@ -32,9 +32,7 @@ absl::Status AtServer(std::size_t index, const absl::Status& status) {
 absl::StatusOr<ReplaceResult> Registry::Replace(std::string_view owner,
                                                 std::vector<DesiredServer> desired,
                                                 const ReplaceOptions& options) {
-  if (options.drain_timeout < std::chrono::milliseconds(0) || options.drain_timeout > kMaxDrain) {
-    return InvalidFields({{"drain_timeout", "allowed are 0 s to 1 h"}});
-  }
+  if (absl::Status status = CheckDrainTimeout(options.drain_timeout); !status.ok()) return status;
   absl::StatusOr<DesiredMap> checked = CheckDesired(std::move(desired));
   if (!checked.ok()) return checked.status();
   absl::StatusOr<ReplaceResult> plan;
@@ -159,19 +157,9 @@ void Registry::ApplyReplace(std::string_view owner, const ReplaceResult& plan, D
       continue;
     }
     if (change.kind != Kind::kAdd) {
-      const auto found = live_.find(key);
-      Record record = std::move(found->second);
-      live_.erase(found);
-      key_of_uid_.erase(record.view.uid);
-      StartDrain(std::move(record), drain_timeout);
+      StartDrain(live_.find(key), drain_timeout);
     }
-    if (change.kind != Kind::kRemove) {
-      Checked& wanted = desired.at(key);
-      Record record =
-          MakeRecord(key.first, key.second, std::move(wanted.spec), std::move(wanted.url), owner);
-      key_of_uid_.emplace(record.view.uid, key);
-      live_.emplace(key, std::move(record));
-    }
+    if (change.kind != Kind::kRemove) Insert(std::move(desired.at(key)), owner);
   }
 }
 

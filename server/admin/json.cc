@@ -2,13 +2,13 @@
 
 #include <chrono>
 #include <cmath>
-#include <ctime>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proxy/base/abseil.h"
 #include "proxy/base/log.h"
 #include "proxy/base/status.h"
+#include "proxy/base/utc_time.h"
 
 namespace remora::server {
 namespace {
@@ -35,11 +35,10 @@ std::string JsonTime(proxy::WallTime time) {
   const auto whole = std::chrono::floor<std::chrono::seconds>(since_epoch);
   const auto nanos =
       std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch - whole).count();
-  const std::time_t seconds = whole.count();
-  tm utc{};
-  gmtime_r(&seconds, &utc);
-  return absl::StrFormat("\"%04d-%02d-%02dT%02d:%02d:%02d%sZ\"", utc.tm_year + 1900, utc.tm_mon + 1,
-                         utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, Fraction(nanos));
+  std::string text = "\"";
+  proxy::AppendUtcSeconds(whole.count(), text);
+  absl::StrAppend(&text, Fraction(nanos), "Z\"");
+  return text;
 }
 
 std::string JsonMilliseconds(double milliseconds) {

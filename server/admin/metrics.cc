@@ -186,13 +186,15 @@ void RenderControl(const MetricsInput& input, Exposition& out) {
 
 void RenderReloads(const MetricsInput& input, Exposition& out) {
   out.Begin("remora_config_reloads_total", Type::kCounter, "Attempts to read the file again.");
-  out.Sample({{"result", "success"}}, input.reloads.succeeded);
-  out.Sample({{"result", "failure"}}, input.reloads.failed);
+  out.Sample({{"result", "success"}}, input.reloads.successes);
+  out.Sample({{"result", "failure"}}, input.reloads.failures);
   out.Begin("remora_config_last_reload_successful", Type::kGauge, "1 if the file is in effect.");
-  out.Sample({}, std::uint64_t{input.reloads.last_succeeded});
+  out.Sample({}, std::uint64_t{input.reloads.last_ok});
   out.Begin("remora_config_last_reload_success_timestamp_seconds", Type::kGauge,
             "When the configuration in effect was read.");
-  out.Sample({}, input.reloads.last_success_time);
+  out.Sample(
+      {},
+      std::chrono::duration<double>(input.reloads.last_success_time.time_since_epoch()).count());
 }
 
 void RenderProcess(const MetricsInput& input, Exposition& out) {

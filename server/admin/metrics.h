@@ -13,6 +13,7 @@
 #include "proxy/observe/limit_hits.h"
 #include "proxy/observe/metrics.h"
 #include "proxy/registry/registry.h"
+#include "server/reload_stats.h"
 
 namespace remora::server {
 
@@ -32,13 +33,6 @@ struct ProcessStats {
 };
 ProcessStats ReadProcessStats();
 
-struct ReloadCounts {
-  std::uint64_t succeeded = 0;
-  std::uint64_t failed = 0;
-  bool last_succeeded = true;
-  double last_success_time = 0;  // seconds since 1970
-};
-
 // What was counted up to one moment.
 struct MetricsInput {
   proxy::MetricsValues values;
@@ -50,7 +44,7 @@ struct MetricsInput {
   std::uint64_t access_dropped = 0;
   std::map<std::string, std::uint64_t> events;                                 // by kind
   std::map<std::pair<std::string, std::string>, std::uint64_t> control_calls;  // by rpc and code
-  ReloadCounts reloads;
+  ReloadStats reloads;
   ProcessStats process;
   std::string version;
   std::string commit;

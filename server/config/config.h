@@ -36,17 +36,10 @@ struct AdminSettings {
   bool allow_mutations = false;  // only with a loopback address
 };
 
-// One line for each request.
-struct AccessLogSettings {
-  bool enabled = true;
-  double sample = 1.0;  // of the requests that went well; the others are always logged
-  std::string path;     // of a file; empty: stdout
-};
-
 struct LogSettings {
   log::Level level = log::Level::kInfo;
   log::Format format = log::Format::kAuto;
-  AccessLogSettings access;
+  proxy::AccessLogSettings access;
 };
 
 struct ShutdownSettings {

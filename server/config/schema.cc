@@ -370,8 +370,8 @@ const Fields<AdminSettings>& AdminFields() {
   return fields;
 }
 
-const Fields<AccessLogSettings>& AccessLogFields() {
-  using A = AccessLogSettings;
+const Fields<proxy::AccessLogSettings>& AccessLogFields() {
+  using A = proxy::AccessLogSettings;
   static const Fields<A> fields{
       BoolField("enabled", &A::enabled),
       FractionField("sample", &A::sample),

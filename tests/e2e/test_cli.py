@@ -93,14 +93,8 @@ def test_a_format_that_a_command_lacks_is_refused_with_those_it_has(remora, remo
 
 def test_drain_waits_for_the_last_request_and_undrain_brings_it_back(remora, backend, remoractl):
     one = backend("a")
-    gate = one.gate()
-
-    async def hold(exchange):
-        await gate.wait()
-        await echo(exchange)
-
     daemon = remora([{"url": one.url, "id": "a"}])
-    one.handler = hold
+    gate = one.hold()
     with Connection(daemon.data) as client:
         client.send_request("GET", "/")
         gate.await_arrivals()

@@ -103,14 +103,8 @@ def test_health_counts_servers_by_state(remora, backend):
 
 def test_a_drained_server_finishes_what_runs_and_gets_nothing_new_until_undrain(remora, backend):
     one, two = backend("a"), backend("b")
-    gate = one.gate()
-
-    async def hold(exchange):
-        await gate.wait()
-        await echo(exchange)
-
     daemon = remora([{"url": one.url, "id": "a"}])
-    one.handler = hold
+    gate = one.hold()
     control = daemon.control
     with Connection(daemon.data) as client:
         client.send_request("GET", "/")
@@ -138,14 +132,8 @@ def test_a_drained_server_finishes_what_runs_and_gets_nothing_new_until_undrain(
 
 def test_at_its_deadline_what_runs_is_cut_and_the_server_stays_drained(remora, backend):
     one = backend("a")
-    gate = one.gate()
-
-    async def hold(exchange):
-        await gate.wait()
-        await echo(exchange)
-
     daemon = remora([{"url": one.url, "id": "a"}])
-    one.handler = hold
+    gate = one.hold()
     with Connection(daemon.data) as client:
         client.send_request("GET", "/")
         gate.await_arrivals()
@@ -201,14 +189,8 @@ def test_update_changes_in_place(remora, backend):
 
 def test_what_was_removed_can_not_be_undrained(remora, backend):
     one = backend("a")
-    gate = one.gate()
-
-    async def hold(exchange):
-        await gate.wait()
-        await echo(exchange)
-
     daemon = remora([{"url": one.url, "id": "a"}])
-    one.handler = hold
+    gate = one.hold()
     with Connection(daemon.data) as client:
         client.send_request("GET", "/")
         gate.await_arrivals()

@@ -31,15 +31,6 @@ bool WaitFor(int fd, short events, TestClock::time_point deadline) {
 
 }  // namespace
 
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = TestClock::now() + kPatience;
-  while (!condition()) {
-    if (TestClock::now() > deadline) return false;
-    poll(nullptr, 0, 1);
-  }
-  return true;
-}
-
 unsigned Message::status() const {
   unsigned value = 0;
   if (start.size() > 12) std::from_chars(start.data() + 9, start.data() + 12, value);

@@ -7,21 +7,15 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "tests/support/eventually.h"
+
 namespace remora::proxy::testing {
-
-// For what must happen: long, as sanitizers and busy machines are slow. A test that passes never
-// waits for it.
-inline constexpr std::chrono::seconds kPatience{30};
-
-// Looks until `condition` holds; false when it did not within kPatience.
-bool Eventually(const std::function<bool()>& condition);
 
 enum class ReadEnd { kBytes, kEnd, kReset, kTimeout };
 

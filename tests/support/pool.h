@@ -1,13 +1,18 @@
-// Backends without a registry, for tests of what stands above them.
+// Backends without a registry, for tests of what stands above them, and what tests do to those of a
+// registry.
 //
 // A RecordingEvents may be told things from any thread; a TestPool belongs to one thread, the
 // backends in it to all. The events outlive the pool.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -15,6 +20,7 @@
 #include "proxy/registry/backend.h"
 #include "proxy/registry/backend_set.h"
 #include "proxy/registry/backend_url.h"
+#include "proxy/registry/registry.h"
 
 namespace remora::proxy::testing {
 
@@ -82,5 +88,26 @@ class TestPool {
   BackendEvents* events_;
   BackendSet set_;
 };
+
+// As the health checker reports what it has found.
+inline void ReportState(Registry& registry, std::string_view uid, ServerState state,
+                        std::string reason = "a test says so") {
+  registry.ReportHealth(uid, {.state = state,
+                              .reason = std::move(reason),
+                              .last_probe = WallClock::now(),
+                              .consecutive_failures = 0});
+}
+
+// One running request on the server, which must be eligible.
+inline ActiveRequest StartRequest(const BackendSet& set, std::string_view id) {
+  for (const Candidate& candidate : set.eligible) {
+    if (candidate.backend->id() != id) continue;
+    AdmissionWord& word = candidate.backend->admission();
+    EXPECT_TRUE(word.TryAdmit(word.Load()));
+    return ActiveRequest(*candidate.backend);
+  }
+  ADD_FAILURE() << id << " is not eligible";
+  return ActiveRequest();
+}
 
 }  // namespace remora::proxy::testing

@@ -200,6 +200,17 @@ class Backend:
             return Gate(self._loop)
         return self._run(make())
 
+    def hold(self):
+        """From now on requests wait at the gate that is returned, and are echoed then."""
+        gate = self.gate()
+
+        async def wait(exchange):
+            await gate.wait()
+            await echo(exchange)
+
+        self.handler = wait
+        return gate
+
     def start(self):
         """Listens; again on the same address after stop()."""
         self._run(self._start())

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,28 +11,20 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
 
 #include "proxy/observe/access_line.h"
+#include "tests/support/eventually.h"
 
 namespace remora::proxy {
 namespace {
 
 using std::chrono::microseconds;
 using ::testing::EndsWith;
+using testing::Eventually;
 using ::testing::HasSubstr;
-
-bool Eventually(const std::function<bool()>& condition) {
-  const TimePoint deadline = Clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (Clock::now() > deadline) return false;
-    poll(nullptr, 0, 1);
-  }
-  return true;
-}
 
 RequestRecord Good() {
   RequestRecord record;

@@ -33,10 +33,7 @@ class RegistryDrainTest : public ::testing::Test {
     return Get(id);
   }
   void Report(const ServerView& server, ServerState state, std::string reason) {
-    registry_.ReportHealth(server.uid, {.state = state,
-                                        .reason = std::move(reason),
-                                        .last_probe = WallClock::now(),
-                                        .consecutive_failures = 0});
+    testing::ReportState(registry_, server.uid, state, std::move(reason));
   }
   ServerView Get(std::string_view id) {
     auto got = registry_.Get("default", id);

@@ -42,25 +42,13 @@ class RegistryReplaceTest : public ::testing::Test {
     return view.ok() ? *view : ServerView();
   }
   void MakeHealthy(std::string_view id) {
-    registry_.ReportHealth(GetOk(id).uid, {.state = ServerState::kActive,
-                                           .reason = "a test says so",
-                                           .last_probe = WallClock::now(),
-                                           .consecutive_failures = 0});
+    testing::ReportState(registry_, GetOk(id).uid, ServerState::kActive);
   }
   const BackendSet& Set() {
     held_ = registry_.snapshot();
     return *held_->pools.at(0);
   }
-  ActiveRequest StartRequest(std::string_view id) {
-    for (const Candidate& candidate : Set().eligible) {
-      if (candidate.backend->id() != id) continue;
-      AdmissionWord& word = candidate.backend->admission();
-      EXPECT_TRUE(word.TryAdmit(word.Load()));
-      return ActiveRequest(*candidate.backend);
-    }
-    ADD_FAILURE() << id << " is not eligible";
-    return ActiveRequest();
-  }
+  ActiveRequest StartRequest(std::string_view id) { return testing::StartRequest(Set(), id); }
   static std::vector<std::pair<std::string, Kind>> Kinds(const ReplaceResult& result) {
     std::vector<std::pair<std::string, Kind>> kinds;
     for (const ServerChange& change : result.changes) kinds.emplace_back(change.id, change.kind);

@@ -33,10 +33,7 @@ class RegistryTest : public ::testing::Test {
   }
   void MakeHealthy(const ServerView& server) { Report(server, ServerState::kActive); }
   void Report(const ServerView& server, ServerState state) {
-    registry_.ReportHealth(server.uid, {.state = state,
-                                        .reason = "a test says so",
-                                        .last_probe = WallClock::now(),
-                                        .consecutive_failures = 0});
+    testing::ReportState(registry_, server.uid, state);
   }
   const BackendSet& Set(std::string_view pool = "default") {
     held_ = registry_.snapshot();
@@ -48,16 +45,7 @@ class RegistryTest : public ::testing::Test {
     return ids;
   }
   // One running request on the server, which must be eligible.
-  ActiveRequest StartRequest(std::string_view id) {
-    for (const Candidate& candidate : Set().eligible) {
-      if (candidate.backend->id() != id) continue;
-      AdmissionWord& word = candidate.backend->admission();
-      EXPECT_TRUE(word.TryAdmit(word.Load()));
-      return ActiveRequest(*candidate.backend);
-    }
-    ADD_FAILURE() << id << " is not eligible";
-    return ActiveRequest();
-  }
+  ActiveRequest StartRequest(std::string_view id) { return testing::StartRequest(Set(), id); }
 
   testing::RecordingEvents events_;
   Registry registry_{{"default", "other"}, &events_};
