@@ -109,6 +109,7 @@ struct DesiredServer {
 struct ReplaceOptions {
   bool dry_run = false;  // tell what would change, change nothing
   std::chrono::milliseconds drain_timeout{30000};
+  std::uint64_t if_revision = 0;  // ABORTED unless the registry has it; 0: whatever it has
 };
 
 struct ServerChange {
@@ -194,8 +195,8 @@ class Registry {
   // Makes `desired` the whole of what `owner` has: adds what is new, changes what differs, removes
   // what is gone, in one step and with one published snapshot. Entries of others stay as they are;
   // an id that one of them holds is an error. On an error nothing has changed.
-  // INVALID_ARGUMENT (fields named "servers[i]..."), NOT_FOUND (pool), ALREADY_EXISTS,
-  // RESOURCE_EXHAUSTED.
+  // INVALID_ARGUMENT (fields named "servers[i]..."), NOT_FOUND (pool), ABORTED (`if_revision`),
+  // ALREADY_EXISTS, RESOURCE_EXHAUSTED.
   absl::StatusOr<ReplaceResult> Replace(std::string_view owner, std::vector<DesiredServer> desired,
                                         const ReplaceOptions& options = {})
       ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);

@@ -38,6 +38,13 @@ absl::StatusOr<ReplaceResult> Registry::Replace(std::string_view owner,
   absl::StatusOr<ReplaceResult> plan;
   {
     absl::MutexLock lock(&mu_);
+    if (options.if_revision != 0 && options.if_revision != revision_) {
+      return MakeStatus(
+          absl::StatusCode::kAborted, "REVISION_CHANGED",
+          absl::StrFormat("the registry has revision %d and not %d: something changed "
+                          "meanwhile; list the servers again and decide anew",
+                          revision_, options.if_revision));
+    }
     plan = PlanReplace(owner, *checked);
     if (!plan.ok() || options.dry_run || plan->changes.empty()) return plan;
     ApplyReplace(owner, *plan, *checked, options.drain_timeout);

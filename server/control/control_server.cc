@@ -14,7 +14,8 @@ namespace remora::server {
 namespace {
 
 constexpr char kServiceName[] = "remora.v1.Control";
-constexpr int kMaxRequestBytes = 64 * 1024;
+// A list of all the servers that a registry can hold, with some labels each.
+constexpr int kMaxRequestBytes = 4 * 1024 * 1024;
 constexpr int kMaxStreams = 100;
 constexpr int kMaxMetadataBytes = 8 * 1024;
 // Reflection of gRPC 1.51 is a blocking service: a thread for each stream that is open.

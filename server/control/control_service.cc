@@ -55,6 +55,20 @@ std::string ResultOf(const absl::Status& status) {
   return reason.empty() ? absl::StatusCodeToString(status.code()) : reason;
 }
 
+// One line for the whole list; each server's change is an event. A controller calls again and
+// again, so what changed nothing is no line.
+void AuditReplace(const grpc::CallbackServerContext& context,
+                  const v1::ReplaceServersRequest& request,
+                  const absl::StatusOr<proxy::ReplaceResult>& replaced) {
+  if (replaced.ok() && (request.validate_only() || replaced->changes.empty())) return;
+  log::Info("audit", {{"rpc", "ReplaceServers"},
+                      {"owner", Shown(request.owner(), kMaxShown)},
+                      {"servers", request.servers_size()},
+                      {"changes", replaced.ok() ? replaced->changes.size() : 0},
+                      {"peer", context.peer()},
+                      {"result", replaced.ok() ? "replaced" : ResultOf(replaced.status())}});
+}
+
 std::map<std::string, std::string> Metadata(const Target& target) {
   std::map<std::string, std::string> metadata{{"pool", target.pool}};
   if (!target.id.empty()) metadata.emplace("id", target.id);
@@ -172,6 +186,39 @@ grpc::ServerUnaryReactor* ControlService::UndrainServer(grpc::CallbackServerCont
   Audit(*context, "UndrainServer", TargetOf(*undrained), "undrained");
   *response->mutable_server() = Report(*undrained);
   return Finish(context, "UndrainServer", grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlService::ReplaceServers(grpc::CallbackServerContext* context,
+                                                         const v1::ReplaceServersRequest* request,
+                                                         v1::ReplaceServersResponse* response) {
+  const auto replaced = [&]() -> absl::StatusOr<proxy::ReplaceResult> {
+    const auto owner = OwnerOf(*request);
+    if (!owner.ok()) return owner.status();
+    const auto drain_timeout = DrainTimeout(*request);
+    if (!drain_timeout.ok()) return drain_timeout.status();
+    return registry_.Replace(
+        *owner, DesiredOf(*request),
+        {.dry_run = request->validate_only(),
+         .drain_timeout = drain_timeout->value_or(proxy::Registry::kDefaultDrain),
+         .if_revision = request->if_revision()});
+  }();
+  AuditReplace(*context, *request, replaced);
+  if (!replaced.ok()) {
+    return Finish(context, "ReplaceServers",
+                  ToGrpcStatus(replaced.status(), {{"owner", Shown(request->owner(), kMaxShown)}}));
+  }
+  std::size_t bytes = 0;
+  for (const proxy::ServerChange& change : replaced->changes) {
+    if (bytes > kMaxPageBytes) break;
+    v1::ServerChange& proto = *response->add_changes();
+    proto = ToProto(change);
+    bytes += proto.ByteSizeLong();
+  }
+  response->set_changes_omitted(static_cast<std::uint32_t>(
+      replaced->changes.size() - static_cast<std::size_t>(response->changes_size())));
+  response->set_unchanged(static_cast<std::uint32_t>(replaced->unchanged));
+  response->set_revision(replaced->revision);
+  return Finish(context, "ReplaceServers", grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* ControlService::ListServers(grpc::CallbackServerContext* context,

@@ -49,6 +49,9 @@ class ControlService final : public v1::Control::CallbackService {
   grpc::ServerUnaryReactor* UndrainServer(grpc::CallbackServerContext* context,
                                           const v1::UndrainServerRequest* request,
                                           v1::UndrainServerResponse* response) override;
+  grpc::ServerUnaryReactor* ReplaceServers(grpc::CallbackServerContext* context,
+                                           const v1::ReplaceServersRequest* request,
+                                           v1::ReplaceServersResponse* response) override;
   grpc::ServerUnaryReactor* ListServers(grpc::CallbackServerContext* context,
                                         const v1::ListServersRequest* request,
                                         v1::ListServersResponse* response) override;

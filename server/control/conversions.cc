@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -24,6 +23,7 @@ constexpr std::size_t kMaxShownPath = 100;
 // The version lets a later release change what a token holds.
 constexpr char kTokenVersion[] = "1";
 constexpr char kTokenSeparator = '\n';
+constexpr std::string_view kDiscoveryOwner = "discovery:";
 
 absl::Status BadPageToken(std::string_view why) {
   const std::string text = absl::StrCat(
@@ -59,6 +59,29 @@ v1::ServerStatus::State ToProto(proxy::ServerState state) {
   return v1::ServerStatus::STATE_UNSPECIFIED;
 }
 
+v1::ServerSpec ToProto(const proxy::ServerSpec& from) {
+  v1::ServerSpec spec;
+  spec.set_url(from.url);
+  spec.set_weight(from.weight);
+  spec.set_max_active(from.max_active);
+  spec.mutable_labels()->insert(from.labels.begin(), from.labels.end());
+  return spec;
+}
+
+v1::ServerChange::Kind ToProto(proxy::ServerChange::Kind kind) {
+  switch (kind) {
+    case proxy::ServerChange::Kind::kAdd:
+      return v1::ServerChange::ADD;
+    case proxy::ServerChange::Kind::kUpdate:
+      return v1::ServerChange::UPDATE;
+    case proxy::ServerChange::Kind::kReplace:
+      return v1::ServerChange::REPLACE;
+    case proxy::ServerChange::Kind::kRemove:
+      return v1::ServerChange::REMOVE;
+  }
+  return v1::ServerChange::KIND_UNSPECIFIED;
+}
+
 template <class Request>
 absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeoutOf(const Request& request) {
   if (!request.has_drain_timeout()) return std::nullopt;
@@ -92,6 +115,31 @@ absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
 absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
     const v1::DrainServerRequest& request) {
   return DrainTimeoutOf(request);
+}
+
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
+    const v1::ReplaceServersRequest& request) {
+  return DrainTimeoutOf(request);
+}
+
+absl::StatusOr<std::string> OwnerOf(const v1::ReplaceServersRequest& request) {
+  const std::string_view owner = request.owner();
+  if (owner == "api") return request.owner();
+  if (owner.starts_with(kDiscoveryOwner) && proxy::ValidId(owner.substr(kDiscoveryOwner.size()))) {
+    return request.owner();
+  }
+  return InvalidFields({{"owner", absl::StrCat("'", Shown(owner, kMaxShownPath),
+                                               "' is none; allowed are api and discovery:<name>, "
+                                               "the name of a-z, 0-9 and - like an id")}});
+}
+
+std::vector<proxy::DesiredServer> DesiredOf(const v1::ReplaceServersRequest& request) {
+  std::vector<proxy::DesiredServer> desired;
+  desired.reserve(static_cast<std::size_t>(request.servers_size()));
+  for (const v1::DesiredServer& server : request.servers()) {
+    desired.push_back({.pool = server.pool(), .id = server.id(), .spec = FromProto(server.spec())});
+  }
+  return desired;
 }
 
 absl::StatusOr<proxy::SpecChange> FromProto(const v1::UpdateServerRequest& request) {
@@ -166,11 +214,7 @@ v1::Server ToProto(const proxy::ServerView& view) {
   server.set_uid(view.uid);
   server.set_revision(view.revision);
   *server.mutable_create_time() = ToProto(view.created);
-  v1::ServerSpec& spec = *server.mutable_spec();
-  spec.set_url(view.spec.url);
-  spec.set_weight(view.spec.weight);
-  spec.set_max_active(view.spec.max_active);
-  spec.mutable_labels()->insert(view.spec.labels.begin(), view.spec.labels.end());
+  *server.mutable_spec() = ToProto(view.spec);
   v1::ServerStatus& status = *server.mutable_status();
   status.set_state(ToProto(view.state));
   status.set_reason(view.reason);
@@ -187,6 +231,17 @@ void FillCounters(const ServerCounters& counters, v1::ServerStatus& status) {
   status.set_failures_total(counters.failures);
   if (counters.p50) *status.mutable_latency_p50() = ToProto(*counters.p50);
   if (counters.p99) *status.mutable_latency_p99() = ToProto(*counters.p99);
+}
+
+v1::ServerChange ToProto(const proxy::ServerChange& change) {
+  using Kind = proxy::ServerChange::Kind;
+  v1::ServerChange proto;
+  proto.set_kind(ToProto(change.kind));
+  proto.set_pool(change.pool);
+  proto.set_id(change.id);
+  if (change.kind != Kind::kAdd) *proto.mutable_before() = ToProto(change.before);
+  if (change.kind != Kind::kRemove) *proto.mutable_after() = ToProto(change.after);
+  return proto;
 }
 
 v1::PoolHealth ToProto(const proxy::PoolTotals& totals) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,6 +30,13 @@ absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
 absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
     const v1::DrainServerRequest& request);
 
+absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeout(
+    const v1::ReplaceServersRequest& request);
+
+// `api` or `discovery:<name>`; INVALID_ARGUMENT for any other.
+absl::StatusOr<std::string> OwnerOf(const v1::ReplaceServersRequest& request);
+std::vector<proxy::DesiredServer> DesiredOf(const v1::ReplaceServersRequest& request);
+
 // What the mask names, all where it is empty. INVALID_ARGUMENT for a path that is none of ours.
 absl::StatusOr<proxy::SpecChange> FromProto(const v1::UpdateServerRequest& request);
 
@@ -46,6 +54,7 @@ absl::StatusOr<std::optional<proxy::ListCursor>> ParsePageToken(std::string_view
 // ---- to the wire ----
 v1::Server ToProto(const proxy::ServerView& view);
 void FillCounters(const ServerCounters& counters, v1::ServerStatus& status);
+v1::ServerChange ToProto(const proxy::ServerChange& change);
 v1::PoolHealth ToProto(const proxy::PoolTotals& totals);
 google::protobuf::Timestamp ToProto(proxy::WallTime time);
 google::protobuf::Duration ToProto(proxy::Duration duration);

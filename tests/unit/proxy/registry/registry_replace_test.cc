@@ -187,6 +187,19 @@ TEST_F(RegistryReplaceTest, ADryRunTellsTheSameAndChangesNothing) {
   EXPECT_EQ(told.changes[1].after.weight, 3U);
 }
 
+TEST_F(RegistryReplaceTest, AListMadeForAnotherRevisionChangesNothing) {
+  ReplaceOk({Want("a", "h:1")});
+  const std::uint64_t revision = registry_.snapshot()->revision;
+  ASSERT_TRUE(registry_.Add("", "mine", {.url = "h:9", .labels = {}}, "api").ok());
+  const auto late =
+      registry_.Replace("config", {Want("b", "h:2")}, {.if_revision = revision}).status();
+  EXPECT_EQ(late.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(ReasonOf(late), "REVISION_CHANGED");
+  EXPECT_THAT(Ids(), ElementsAre("a", "mine"));
+  ReplaceOk({Want("b", "h:2")}, {.if_revision = registry_.snapshot()->revision});
+  EXPECT_THAT(Ids(), ElementsAre("b", "mine"));
+}
+
 TEST_F(RegistryReplaceTest, ABadListIsRefusedWholeAndNamesTheServer) {
   ReplaceOk({Want("a", "h:1")});
   const auto violations = [this](std::vector<DesiredServer> desired) {
