@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -44,6 +45,28 @@ bool OthersMayReplace(const struct stat& directory) {
   return (directory.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (directory.st_mode & S_ISVTX) == 0;
 }
 
+// Whether only root can have made this directory, wherever its owner comes from: then root has
+// given it to that user, as systemd does with the RuntimeDirectory of a service. `directory` has no
+// links.
+bool MadeByRoot(const std::string& directory) {
+  std::string above = directory.substr(0, directory.rfind('/'));
+  for (bool parent = true;; parent = false) {
+    struct stat info{};
+    if (::stat(above.empty() ? "/" : above.c_str(), &info) != 0 || info.st_uid != 0) return false;
+    const bool others_write = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+    if (parent ? others_write : OthersMayReplace(info)) return false;
+    if (above.empty()) return true;
+    above.resize(above.rfind('/'));
+  }
+}
+
+bool GivenByRoot(const std::string& directory, const struct stat& target,
+                 const struct stat& socket) {
+  const std::unique_ptr<char, decltype(&std::free)> path(::realpath(directory.c_str(), nullptr),
+                                                         &std::free);
+  return target.st_uid == socket.st_uid && path != nullptr && MadeByRoot(path.get());
+}
+
 }  // namespace
 
 SocketOwner LookAtSocket(const std::string& path, uid_t uid) {
@@ -55,9 +78,10 @@ SocketOwner LookAtSocket(const std::string& path, uid_t uid) {
   struct stat target{};
   const bool seen =
       ::lstat(directory.c_str(), &entry) == 0 && ::stat(directory.c_str(), &target) == 0;
-  const bool ours = seen && S_ISSOCK(socket.st_mode) && OwnedBy(socket, uid) &&
-                    OwnedBy(entry, uid) && OwnedBy(target, uid) && !OthersMayReplace(target);
-  return ours ? SocketOwner::kTrusted : SocketOwner::kOther;
+  if (!seen || !S_ISSOCK(socket.st_mode) || OthersMayReplace(target)) return SocketOwner::kOther;
+  const bool ours = OwnedBy(socket, uid) && OwnedBy(entry, uid) && OwnedBy(target, uid);
+  return ours || GivenByRoot(directory, target, socket) ? SocketOwner::kTrusted
+                                                        : SocketOwner::kOther;
 }
 
 Environment Environment::OfThisProcess() {

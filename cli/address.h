@@ -13,9 +13,11 @@
 namespace remora::cli {
 
 enum class SocketOwner {
-  kNobody,   // nothing is there
-  kTrusted,  // made by us or root, in a directory that only we or root can change
-  kOther     // another user made it, or could have
+  kNobody,  // nothing is there
+  // Made by us or root in a directory that only we or root can change, or by the user to whom root
+  // gave the directory (/run/remora of the Debian package, whose service has a user of its own).
+  kTrusted,
+  kOther  // another user made it, or could have
 };
 
 // Judges the socket at `path` for a caller with this uid. A user who can put a socket where we look

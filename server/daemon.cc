@@ -130,7 +130,7 @@ class Daemon {
             .metrics = [this] { return CollectMetrics(); },
             .registry = &registry,
             .numbers = [this](const proxy::ServerView& view) -> std::optional<ServerNumbers> {
-              return SampledNumbers(view.pool, view.id);
+              return NumbersOf(view.pool, view.id);
             },
             .feeds = &feeds_,
             .allow_mutations = config_.admin.allow_mutations,
@@ -148,7 +148,7 @@ class Daemon {
   }
 
   // As the control API has them.
-  ServerNumbers SampledNumbers(const std::string& pool, const std::string& id) {
+  ServerNumbers NumbersOf(const std::string& pool, const std::string& id) {
     const auto in_ms = [](proxy::Duration duration) {
       return std::chrono::duration<double, std::milli>(duration).count();
     };
@@ -162,14 +162,10 @@ class Daemon {
     return numbers;
   }
 
-  // Counts as they are now, quantiles of the last minute.
   std::vector<ServerNumbers> Numbers() {
     std::vector<ServerNumbers> numbers;
-    for (auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
-      ServerNumbers one = SampledNumbers(row.pool, row.server);
-      one.requests = row.values.Requests();
-      one.failures = row.values.failed_requests;
-      numbers.push_back(std::move(one));
+    for (const auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
+      numbers.push_back(NumbersOf(row.pool, row.server));
     }
     return numbers;
   }

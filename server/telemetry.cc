@@ -24,13 +24,10 @@ void SampleWindow::Add(std::vector<proxy::ServerTable::Row> rows) {
   if (samples_.size() > kSamples) samples_.pop_front();
 }
 
-std::map<std::pair<std::string, std::string>, ServerCounters> SampleWindow::Values() const {
-  std::map<std::pair<std::string, std::string>, ServerCounters> values;
+SampleWindow::ByServer SampleWindow::Values() const {
+  ByServer values;
   if (samples_.empty()) return values;
   for (const auto& [name, now] : samples_.back()) {
-    ServerCounters& recent = values[name];
-    recent.requests = now.Requests();
-    recent.failures = now.failed_requests;
     proxy::HistogramValues duration = now.duration;
     const auto before = samples_.front().find(name);
     // A name that was forgotten and has come back begins at 0 again.
@@ -38,6 +35,7 @@ std::map<std::pair<std::string, std::string>, ServerCounters> SampleWindow::Valu
       duration -= before->second.duration;
     }
     if (duration.Count() == 0) continue;
+    RecentLatency& recent = values[name];
     recent.p50 = Seconds(duration.Quantile(0.5));
     recent.p99 = Seconds(duration.Quantile(0.99));
   }
@@ -55,6 +53,7 @@ void Telemetry::Start() {
 
 void Telemetry::Stop() {
   stopped_ = true;  // the timer may have fired already
+  TellLimits();
   timer_.cancel();
 }
 
@@ -70,16 +69,30 @@ void Telemetry::Wait() {
 void Telemetry::TakeSample() {
   window_.Add(proxy_.metrics().servers().Collect(proxy::Clock::now()));
   auto recent = window_.Values();
+  TellLimits();
   absl::MutexLock lock(&mu_);
   recent_ = std::move(recent);
 }
 
+void Telemetry::TellLimits() {
+  for (proxy::Event& event : limits_.Look(proxy_.limit_hits())) {
+    proxy_.events().Add(std::move(event));
+  }
+}
+
 std::optional<ServerCounters> Telemetry::CountersOf(std::string_view pool,
                                                     std::string_view id) const {
+  const std::optional<proxy::ServerValues> now = proxy_.metrics().servers().Get(pool, id);
+  if (!now) return std::nullopt;
+  ServerCounters counters{
+      .requests = now->Requests(), .failures = now->failed_requests, .p50 = {}, .p99 = {}};
   absl::MutexLock lock(&mu_);
   const auto found = recent_.find(std::pair(std::string(pool), std::string(id)));
-  if (found == recent_.end()) return std::nullopt;
-  return found->second;
+  if (found != recent_.end()) {
+    counters.p50 = found->second.p50;
+    counters.p99 = found->second.p99;
+  }
+  return counters;
 }
 
 MetricsInput Telemetry::Collect() {

@@ -1,6 +1,6 @@
 // What the process tells of itself in numbers: it samples the counters of the data plane every few
-// seconds, so that rates and quantiles of the last minute can be had, and gathers all there is for
-// a scrape.
+// seconds, so that quantiles of the last minute can be had, makes events of limits that were hit,
+// and gathers all there is for a scrape.
 //
 // Threads: that of the loop, but for CountersOf. Lifetime: what it is made with outlives it.
 #pragma once
@@ -21,18 +21,27 @@
 #include "proxy/proxy.h"
 #include "server/admin/metrics.h"
 #include "server/control/server_counters.h"
+#include "server/limit_watch.h"
 
 namespace remora::server {
 
-// Samples of counters, and what they say: failures are requests without a whole answer
-// and answers of 5xx, the quantiles go from the pick to the head of the answer. Pure.
+// From the pick to the head of the answer, over roughly the last minute.
+struct RecentLatency {
+  proxy::Duration p50{};
+  proxy::Duration p99{};
+};
+
+// Samples of counters, and what they say. Pure.
 class SampleWindow {
  public:
+  // Of those where something was measured, by pool and server.
+  using ByServer = std::map<std::pair<std::string, std::string>, RecentLatency>;
+
   static constexpr std::size_t kSamples = 13;  // a minute of steps of 5 s
 
   void Add(std::vector<proxy::ServerTable::Row> rows);
   // Of the newest sample against the oldest.
-  std::map<std::pair<std::string, std::string>, ServerCounters> Values() const;
+  ByServer Values() const;
 
  private:
   using Sample = std::map<std::pair<std::string, std::string>, proxy::ServerValues>;
@@ -49,12 +58,14 @@ class Telemetry {
 
   // What a scrape gets; the rest of MetricsInput is for the caller to fill in.
   MetricsInput Collect();
-  // Of the server of this id in its pool, at most a step old. Any thread.
+  // Of the server of this id in its pool: counts as they are now, quantiles at most a step old. Any
+  // thread.
   std::optional<ServerCounters> CountersOf(std::string_view pool, std::string_view id) const
       ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   void TakeSample() ABSL_LOCKS_EXCLUDED(mu_);
+  void TellLimits();
   void Wait();
 
   proxy::Proxy& proxy_;
@@ -62,8 +73,9 @@ class Telemetry {
   proxy::net::Timer timer_;
   bool stopped_ = false;
   SampleWindow window_;
+  LimitWatch limits_;
   mutable absl::Mutex mu_;
-  std::map<std::pair<std::string, std::string>, ServerCounters> recent_ ABSL_GUARDED_BY(mu_);
+  SampleWindow::ByServer recent_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace remora::server

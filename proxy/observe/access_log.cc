@@ -23,8 +23,12 @@ constexpr int kPollMs = 100;
 // Lines are collected for so long, so that the writer does not wake once a request.
 constexpr absl::Duration kCollect = absl::Milliseconds(20);
 
+// Of a pipe without a reader it is an error (ENXIO), and not a wait for one.
 int OpenFile(const std::string& path) {
-  return open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+  const int descriptor =
+      open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+  if (descriptor >= 0) fcntl(descriptor, F_SETFL, O_APPEND);
+  return descriptor;
 }
 
 AccessFormat FormatFor(int descriptor, bool colour) {

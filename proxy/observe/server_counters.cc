@@ -71,6 +71,13 @@ std::vector<ServerTable::Row> ServerTable::Collect(TimePoint now) {
   return rows;
 }
 
+std::optional<ServerValues> ServerTable::Get(std::string_view pool, std::string_view id) const {
+  absl::MutexLock lock(&mu_);
+  const auto found = entries_.find(Key(pool, id));
+  if (found == entries_.end()) return std::nullopt;
+  return found->second.counters->Get();
+}
+
 void ServerTable::ForgetUnused(TimePoint now) {
   for (auto item = entries_.begin(); item != entries_.end();) {
     Entry& entry = item->second;

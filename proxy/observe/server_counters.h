@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -96,6 +97,9 @@ class ServerTable {
   };
   // Ordered by pool and server. Forgets what nobody has used for kKept, as seen by the calls.
   std::vector<Row> Collect(TimePoint now) ABSL_LOCKS_EXCLUDED(mu_);
+  // nullopt: nothing is counted under this name.
+  std::optional<ServerValues> Get(std::string_view pool, std::string_view id) const
+      ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Entry {
@@ -106,7 +110,7 @@ class ServerTable {
   void ForgetUnused(TimePoint now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::size_t workers_;
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   std::map<Key, Entry> entries_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -1,5 +1,6 @@
 """The admin port of a real daemon: what it shows, who may change what, live streams."""
 import json
+import re
 import signal
 import socket
 
@@ -113,6 +114,21 @@ def test_events_tell_what_happens_and_go_on_where_a_reader_was(remora, backend):
     # Another process's ids mean nothing here: everything that is kept comes.
     with Events(daemon, "/events", [("Last-Event-ID", "00000000-5")]) as stream:
         assert json.loads(stream.next("event")["data"])["id"] == 1
+
+
+def test_a_limit_that_is_hit_is_an_event(remora, backend):
+    daemon = remora([backend().url], pool={"limits": {"body_bytes": 10}})
+    with Events(daemon, "/events") as stream:
+        for _ in range(3):
+            assert fetch(daemon.data, "POST", body=b"x" * 11).status == 413
+        told = 0
+        while told < 3:  # one event for all, or two where a look came between
+            event = json.loads(stream.next("event")["data"])
+            if event["kind"] == "limit":
+                told += int(re.match(r"body_bytes was hit (\d) time", event["cause"]).group(1))
+    assert told == 3
+    metrics = fetch(daemon.admin, "GET", "/metrics").body.decode()
+    assert re.search(r'^remora_limit_hits_total\{limit="body_bytes"\} 3$', metrics, re.M)
 
 
 def test_a_server_is_drained_and_brought_back(remora, backend):

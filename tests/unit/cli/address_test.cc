@@ -104,6 +104,24 @@ TEST_F(LookAtSocketTest, ASocketOrADirectoryOfAnotherUserIsNotTrusted) {
   EXPECT_EQ(LookAtSocket(link + "/control.sock", 0), SocketOwner::kOther);
 }
 
+TEST_F(LookAtSocketTest, AServiceToWhomRootGaveTheDirectoryIsTrusted) {
+  if (getuid() != 0) GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t kService = 61184;
+  ASSERT_EQ(chown(directory_.c_str(), kService, kService), 0);
+  ASSERT_EQ(chown(path_.c_str(), kService, kService), 0);
+  EXPECT_EQ(LookAtSocket(path_, 0), SocketOwner::kTrusted);
+  // As with DynamicUser: a link of root to a directory of the service.
+  const std::string link = base_ + "/link";
+  ASSERT_EQ(symlink(directory_.c_str(), link.c_str()), 0);
+  EXPECT_EQ(LookAtSocket(link + "/control.sock", 0), SocketOwner::kTrusted);
+  // Where others can make directories, nobody knows whose it is.
+  ASSERT_EQ(chmod(base_.c_str(), 01777), 0);
+  EXPECT_EQ(LookAtSocket(path_, 0), SocketOwner::kOther);
+  ASSERT_EQ(chmod(base_.c_str(), 0700), 0);
+  ASSERT_EQ(chown(base_.c_str(), kService, kService), 0);
+  EXPECT_EQ(LookAtSocket(path_, 0), SocketOwner::kOther);
+}
+
 TEST_F(LookAtSocketTest, WhatOthersCanReplaceOrIsNoSocketIsNotTrusted) {
   ASSERT_EQ(chmod(directory_.c_str(), 0777), 0);
   EXPECT_EQ(LookAtSocket(path_, getuid()), SocketOwner::kOther);

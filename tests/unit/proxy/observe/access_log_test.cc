@@ -179,6 +179,12 @@ TEST_F(AccessLogTest, AReaderThatStopsCostsLinesAndNoTime) {
   close(reader);
 }
 
+TEST_F(AccessLogTest, APipeThatNobodyReadsIsAnErrorAndNotAWait) {
+  const std::string pipe = directory_ + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_FALSE(AccessLog::Open({.sample = 1, .path = pipe}, false).ok());
+}
+
 TEST_F(AccessLogTest, AFileThatCannotBeOpenedIsAnErrorThatSaysWhatToDo) {
   const auto log = AccessLog::Open({.sample = 1, .path = directory_ + "/no/such"}, false);
   ASSERT_FALSE(log.ok());

@@ -51,6 +51,15 @@ TEST(ServerTableTest, OneThatComesBackInTimeGoesOnCounting) {
   EXPECT_EQ(table.Collect(kStart).at(0).values.picks, 8U);
 }
 
+TEST(ServerTableTest, OneCanBeAskedForByName) {
+  ServerTable table(2);
+  const auto counters = table.Add("default", "a", kStart);
+  counters->slot(0).picks.Add(2);
+  counters->slot(1).picks.Add(3);
+  EXPECT_EQ(table.Get("default", "a")->picks, 5U);
+  EXPECT_FALSE(table.Get("other", "a"));
+}
+
 TEST(ServerTableTest, BeyondTheCapServersShareASeries) {
   ServerTable table(1);
   std::vector<std::shared_ptr<ServerCounters>> all;
