@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <thread>
@@ -35,15 +37,26 @@ class Client {
   }
   // Up to and with `end`, or to the end of the stream.
   std::string ReadUntil(const std::string& end) {
-    std::string text;
-    char byte = 0;
-    while (!text.ends_with(end) && recv(fd_, &byte, 1, 0) == 1) text += byte;
-    return text;
+    std::size_t looked_at = 0;
+    std::array<char, 65536> piece{};
+    while (true) {
+      const std::size_t found = received_.find(end, looked_at);
+      if (found != std::string::npos) {
+        std::string text = received_.substr(0, found + end.size());
+        received_.erase(0, text.size());
+        return text;
+      }
+      looked_at = received_.size() - std::min(received_.size(), end.size() - 1);
+      const ssize_t size = recv(fd_, piece.data(), piece.size(), 0);
+      if (size <= 0) return std::exchange(received_, {});
+      received_.append(piece.data(), static_cast<std::size_t>(size));
+    }
   }
   std::string ReadAll() { return ReadUntil("\x01 never"); }
 
  private:
   int fd_ = -1;
+  std::string received_;  // and not yet asked for
 };
 
 // A loop on a thread of its own, ended with the server that was given to it.
