@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cli/arguments.h"
+#include "cli/arguments_lifecycle.h"
 #include "cli/commands/config.h"
 #include "cli/commands/lookup.h"
 #include "cli/completion.h"
@@ -35,22 +36,43 @@ std::optional<ExitCode> Parse(CLI::App& app, std::vector<std::string> arguments,
   }
 }
 
-// Connects and runs the command that the arguments name.
-ExitCode RunCommand(const Arguments& to, const Surroundings& surroundings) {
-  Outcome outcome;
-  auto client = surroundings.connect(to.global.server, to.global.timeout);
-  if (client) {
-    outcome = to.command({.client = **client,
+ExitCode Refuse(const Failure& failure, const Surroundings& surroundings) {
+  // Without a message the exit code says it all.
+  if (!failure.message.empty()) surroundings.err << FailureText(failure);
+  return failure.exit;
+}
+
+// Connects and runs `work` with what commands need. The exit code that it returns, or that of its
+// failure.
+ExitCode WithSidecar(const Arguments& to, const Surroundings& surroundings,
+                     const std::function<Reply<ExitCode>(const Context&)>& work) {
+  auto client =
+      surroundings.connect(to.global.server, std::min(to.global.timeout, to.longest_call));
+  if (!client) return Refuse(client.error(), surroundings);
+  const auto exit = work({.client = **client,
                           .options = to.global,
                           .clock = surroundings.clock,
                           .out = surroundings.out,
                           .err = surroundings.err});
-  } else {
-    outcome = std::unexpected(std::move(client.error()));
-  }
-  if (outcome) return ExitCode::kOk;
-  surroundings.err << FailureText(outcome.error());
-  return outcome.error().exit;
+  return exit ? *exit : Refuse(exit.error(), surroundings);
+}
+
+ExitCode RunCommand(const Arguments& to, const Surroundings& surroundings) {
+  return WithSidecar(to, surroundings, [&to](const Context& context) -> Reply<ExitCode> {
+    Outcome outcome = to.command(context);
+    if (!outcome) return std::unexpected(std::move(outcome.error()));
+    return ExitCode::kOk;
+  });
+}
+
+// Any number may be the code of the command.
+ExitCode RunExec(const Arguments& to, const Surroundings& surroundings) {
+  const std::unique_ptr<Processes> processes = surroundings.processes();
+  return WithSidecar(to, surroundings, [&](const Context& context) -> Reply<ExitCode> {
+    const Reply<int> code = Exec(to.exec, context, *processes);
+    if (!code) return std::unexpected(code.error());
+    return static_cast<ExitCode>(*code);
+  });
 }
 
 // What the shell asks for while somebody types: names, or nothing at all. Never an error, as it
@@ -89,11 +111,6 @@ std::string FormatProblem(const Arguments& to) {
   return "this command has no -o " + to.output + "; it has: " + names;
 }
 
-ExitCode Refuse(Failure failure, const Surroundings& surroundings) {
-  surroundings.err << FailureText(failure);
-  return failure.exit;
-}
-
 ExitCode RunLocal(const Arguments& to, const ChosenAddress& address,
                   const Surroundings& surroundings) {
   if (to.local == Arguments::Local::kCompletion) {
@@ -114,11 +131,14 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
   CLI::App app("remoractl controls a Remora sidecar: its servers and its health.", "remoractl");
   Arguments to;
   DefineCommands(app, to);
+  std::vector<std::string> command = TakeExecCommand(arguments);
   if (const auto ended = Parse(app, std::move(arguments), surroundings)) return *ended;
+  to.exec.command = std::move(command);
   if (!to.command && to.local == Arguments::Local::kNone) {
     return Refuse({.exit = ExitCode::kUsage,
                    .message = "no command: name one of servers list|get|add|remove|drain|undrain|"
-                              "apply, health, status, top, config, completion and version",
+                              "apply, health, status, top, wait, shutdown, prestop, healthcheck, "
+                              "exec, config, completion and version",
                    .hint = "`remoractl --help` shows commands and options"},
                   surroundings);
   }
@@ -130,6 +150,12 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
     return Refuse({.exit = ExitCode::kUsage,
                    .message = std::move(problem),
                    .hint = "`remoractl --help` shows commands and options"},
+                  surroundings);
+  }
+  if (to.local == Arguments::Local::kExec && to.exec.command.empty()) {
+    return Refuse({.exit = ExitCode::kUsage,
+                   .message = "exec needs a command behind --",
+                   .hint = "for example `remoractl exec -- /app/server --port 8080`"},
                   surroundings);
   }
   ChosenAddress chosen{to.global.server, "--server"};
@@ -144,8 +170,9 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
     if (address) chosen = *std::move(address);
   }
   to.global.server = chosen.address;
-  return to.local == Arguments::Local::kNone ? RunCommand(to, surroundings)
-                                             : RunLocal(to, chosen, surroundings);
+  if (to.local == Arguments::Local::kNone) return RunCommand(to, surroundings);
+  if (to.local == Arguments::Local::kExec) return RunExec(to, surroundings);
+  return RunLocal(to, chosen, surroundings);
 }
 
 }  // namespace remora::cli

@@ -14,6 +14,7 @@
 #include "cli/address.h"
 #include "cli/clock.h"
 #include "cli/control_client.h"
+#include "cli/exec/processes.h"
 #include "cli/exit_code.h"
 
 namespace remora::cli {
@@ -29,6 +30,8 @@ struct Surroundings {
   std::ostream& err;
   bool terminal = false;   // `out` is one, and not a dumb one
   bool no_colour = false;  // NO_COLOR
+  // Called for `exec` alone, before anything is connected.
+  std::function<std::unique_ptr<Processes>()> processes = {};
 };
 
 // `arguments` are without the name of the program.

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/arguments_lifecycle.h"
 #include "cli/duration.h"
 #include "cli/help.h"
 #include "cli/version.h"
@@ -24,8 +25,6 @@ constexpr std::array<std::pair<std::string_view, OutputFormat>, 6> kFormats = {{
     {"jsonl", kJsonl},
 }};
 const std::vector<OutputFormat> kOfServers = {kTable, kWide, kJson, kYaml, kName, kJsonl};
-const std::vector<OutputFormat> kOfDocuments = {kTable, kJson, kYaml};
-const std::vector<OutputFormat> kOfText = {kTable};
 
 constexpr const char* kFooter =
     R"(They go with every command, before or after it. Data goes to stdout, all else to stderr.
@@ -33,7 +32,6 @@ Exit codes: 0 done, 1 failed (health: not ready), 2 wrong arguments, 3 not found
   not in that state, 5 not permitted, 69 unreachable, 124 --timeout has passed, 130 interrupted
 Examples:
   remoractl servers list -o wide
-  remoractl health --timeout 1s
 )";
 
 constexpr const char* kListFooter =
@@ -181,20 +179,6 @@ void DefineGlobalOptions(CLI::App& app, Arguments& to) {
   app.add_flag("-q,--quiet", to.global.quiet, "No remarks on stderr; errors stay");
 }
 
-// One command: what it runs, which formats it has, and the end of its help.
-CLI::App* DefineCommand(CLI::App& parent, Arguments& to, const std::string& name,
-                        const std::string& description, const char* footer,
-                        const std::vector<OutputFormat>& formats,
-                        std::function<Outcome(const Context&)> command) {
-  CLI::App* app = parent.add_subcommand(name, description);
-  app->footer(footer);
-  app->callback([&to, &formats, command = std::move(command)] {
-    to.command = command;
-    to.formats = formats;
-  });
-  return app;
-}
-
 void AddServerArgument(CLI::App& app, std::string& server, std::string& pool) {
   app.add_option("server", server, "Its id, pool/id, or its url")
       ->required()
@@ -329,6 +313,19 @@ std::string FormatName(OutputFormat format) {
   return std::string(found->first);
 }
 
+CLI::App* DefineCommand(CLI::App& parent, Arguments& to, const std::string& name,
+                        const std::string& description, const char* footer,
+                        const std::vector<OutputFormat>& formats,
+                        std::function<Outcome(const Context&)> command) {
+  CLI::App* app = parent.add_subcommand(name, description);
+  app->footer(footer);
+  app->callback([&to, &formats, command = std::move(command)] {
+    to.command = command;
+    to.formats = formats;
+  });
+  return app;
+}
+
 void DefineCommands(CLI::App& app, Arguments& to) {
   app.formatter_fn([](const CLI::App* shown, std::string /*name*/, CLI::AppFormatMode /*mode*/) {
     return HelpText(*shown);
@@ -364,6 +361,7 @@ void DefineCommands(CLI::App& app, Arguments& to) {
   DefineLocalCommands(app, to);
   DefineCommand(app, to, "version", "Shows the versions of client and server", kVersionFooter,
                 kOfDocuments, Version);
+  DefineLifecycleCommands(app, to);
 }
 
 }  // namespace remora::cli

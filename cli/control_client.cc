@@ -57,6 +57,9 @@ class GrpcControlClient final : public ControlClient {
   Reply<v1::HealthResponse> Health(const v1::HealthRequest& request) override {
     return Call(&v1::Control::Stub::Health, request);
   }
+  Reply<v1::ShutdownResponse> Shutdown(const v1::ShutdownRequest& request) override {
+    return Call(&v1::Control::Stub::Shutdown, request);
+  }
 
  private:
   template <class Request, class Response>

@@ -26,6 +26,7 @@ class ControlClient {
   virtual Reply<v1::ListServersResponse> ListServers(const v1::ListServersRequest& request) = 0;
   virtual Reply<v1::Server> GetServer(const v1::GetServerRequest& request) = 0;
   virtual Reply<v1::HealthResponse> Health(const v1::HealthRequest& request) = 0;
+  virtual Reply<v1::ShutdownResponse> Shutdown(const v1::ShutdownRequest& request) = 0;
 };
 
 // `address` is `unix:/path` or `host:port`; each call may take `timeout`. Connects with the first

@@ -15,6 +15,8 @@ enum class ExitCode : int {
   kAuth = 5,           // not permitted, for example by the mode of the socket
   kUnavailable = 69,   // nothing answers at the address
   kTimeout = 124,      // --timeout has passed
+  kCannotRun = 126,    // `exec`: the command can't be started
+  kNoCommand = 127,    // `exec`: there is no such command
   kInterrupted = 130,  // SIGINT, as the shell reports it
 };
 

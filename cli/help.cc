@@ -1,6 +1,7 @@
 #include "cli/help.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,9 @@ namespace remora::cli {
 namespace {
 
 using Line = std::pair<std::string, std::string>;
+
+// What CLI11 calls the group of a subcommand that was put into none.
+constexpr std::string_view kNoGroup = "Subcommands";
 
 // "remoractl servers add"
 std::string FullName(const CLI::App& app) {
@@ -46,6 +50,13 @@ std::string Lines(const std::string& title, const std::vector<Line>& lines) {
   return text;
 }
 
+// Longer than what stands before them, so not in its columns.
+std::string GroupLines(const std::vector<Line>& groups) {
+  std::string text;
+  for (const auto& [names, group] : groups) text += "  " + names + "  (" + group + ")\n";
+  return text;
+}
+
 }  // namespace
 
 std::string HelpText(const CLI::App& app) {
@@ -62,11 +73,22 @@ std::string HelpText(const CLI::App& app) {
     option_lines.emplace_back(OptionName(*option), std::move(text));
   }
   std::vector<Line> command_lines;
+  std::vector<Line> groups;  // several commands on a line each
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    command_lines.emplace_back(command->get_name(), command->get_description());
+    if (command->get_group() == kNoGroup) {
+      command_lines.emplace_back(command->get_name(), command->get_description());
+      continue;
+    }
+    const auto group = std::ranges::find(groups, command->get_group(), &Line::second);
+    if (group == groups.end()) {
+      groups.emplace_back(command->get_name(), command->get_group());
+    } else {
+      group->first += ", " + command->get_name();
+    }
   }
   return app.get_description() + "\n" + UsageLine(app, options) +
-         Lines("Commands:", command_lines) + Lines("Options:", option_lines) + app.get_footer();
+         Lines("Commands:", command_lines) + GroupLines(groups) + Lines("Options:", option_lines) +
+         app.get_footer();
 }
 
 }  // namespace remora::cli

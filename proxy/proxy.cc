@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <random>
 #include <utility>
@@ -107,32 +109,71 @@ class Proxy::Impl final : public BackendEvents {
     return absl::OkStatus();
   }
 
-  void BeginDrain() {
-    for (auto& worker : workers_) worker->BeginDrain();
+  std::vector<ListenerView> listeners() const {
+    std::vector<ListenerView> views;
+    for (std::size_t i = 0; i < settings_.listeners.size(); ++i) {
+      const ListenerSettings& settings = settings_.listeners[i];
+      ListenerView view{
+          .address = addresses_[i], .pool = settings.pool, .direction = settings.direction};
+      bool closed = true;
+      for (const auto& worker : workers_) {
+        closed = worker->closed(i) && closed;
+        view.connections += worker->connections(i);
+      }
+      using enum ListenerView::State;
+      view.state = !IsDraining(settings.direction) ? kAccepting : closed ? kClosed : kDraining;
+      views.push_back(std::move(view));
+    }
+    return views;
   }
 
-  void Finish(Duration deadline, std::function<void(bool)> done) {
-    done_ = std::move(done);
-    busy_workers_ = workers_.size();
+  void BeginDrain(DrainScope scope) {
+    NoteDraining(scope);
+    for (auto& worker : workers_) worker->BeginDrain(scope);
+  }
+
+  void Finish(DrainScope scope, Duration deadline, std::function<void(bool)> done) {
+    NoteDraining(scope);
+    finishing_ = std::make_shared<Finishing>(
+        Finishing{.scope = scope, .busy_workers = workers_.size(), .done = std::move(done)});
     for (auto& worker : workers_) {
-      worker->Finish([this, alive = std::weak_ptr<bool>(alive_)] {
-        control_.Post([this, alive] {
-          if (!alive.expired()) OnWorkerIdle();
+      worker->Finish(scope, [this, finishing = std::weak_ptr<Finishing>(finishing_)] {
+        control_.Post([this, finishing] {
+          if (!finishing.expired()) OnWorkerIdle();
         });
       });
     }
     deadline_.expires_after(deadline);
-    deadline_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](net::error_code error) {
-      if (!error && !alive.expired()) Cut();
-    });
+    deadline_.async_wait(
+        [this, finishing = std::weak_ptr<Finishing>(finishing_)](net::error_code error) {
+          if (!error && !finishing.expired()) Cut();
+        });
   }
 
   void Cut() {
-    cut_ = true;
-    for (auto& worker : workers_) worker->CutAll();
+    if (finishing_ == nullptr) return;
+    finishing_->cut = true;
+    for (auto& worker : workers_) worker->CutAll(finishing_->scope);
   }
 
  private:
+  // A Finish that is not done yet.
+  struct Finishing {
+    DrainScope scope;
+    std::size_t busy_workers;
+    std::function<void(bool)> done;
+    bool cut = false;
+  };
+
+  void NoteDraining(DrainScope scope) {
+    draining_inbound_ = true;
+    if (scope == DrainScope::kAll) draining_outbound_ = true;
+  }
+
+  bool IsDraining(Direction direction) const {
+    return direction == Direction::kInbound ? draining_inbound_ : draining_outbound_;
+  }
+
   // Port 0 is chosen by the first worker; the others share what it got.
   absl::Status OpenListener(const ListenerSettings& settings) {
     auto address = net::ParseListenAddress(settings.address);
@@ -187,15 +228,20 @@ class Proxy::Impl final : public BackendEvents {
   }
 
   void OnWorkerIdle() {
-    if (--busy_workers_ != 0) return;
+    if (--finishing_->busy_workers != 0) return;
     deadline_.cancel();
+    const auto finished = std::exchange(finishing_, nullptr);
+    if (finished->scope == DrainScope::kAll) StopAll();
+    if (finished->done) finished->done(!finished->cut);
+  }
+
+  void StopAll() {
     checker_.Stop();
     resolver_.Stop();
     changes_.reset();
     cut_timer_.cancel();
     registry_.Unsubscribe(std::exchange(subscription_, 0));
     for (auto& worker : workers_) worker->Join();
-    if (done_) std::exchange(done_, nullptr)(!cut_);
   }
 
   const ProxySettings settings_;
@@ -214,9 +260,9 @@ class Proxy::Impl final : public BackendEvents {
   std::unique_ptr<ChangeListener> changes_;
   net::Timer cut_timer_;
   net::Timer deadline_;
-  std::size_t busy_workers_ = 0;
-  bool cut_ = false;
-  std::function<void(bool)> done_;
+  std::shared_ptr<Finishing> finishing_;
+  std::atomic<bool> draining_inbound_ = false;
+  std::atomic<bool> draining_outbound_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -233,9 +279,10 @@ std::uint64_t Proxy::connections() const { return impl_->connections(); }
 const LimitHits& Proxy::limit_hits() const { return impl_->limit_hits(); }
 Metrics& Proxy::metrics() { return impl_->metrics(); }
 EventLog& Proxy::events() { return impl_->events(); }
-void Proxy::BeginDrain() { impl_->BeginDrain(); }
-void Proxy::Finish(Duration deadline, std::function<void(bool)> done) {
-  impl_->Finish(deadline, std::move(done));
+std::vector<ListenerView> Proxy::listeners() const { return impl_->listeners(); }
+void Proxy::BeginDrain(DrainScope scope) { impl_->BeginDrain(scope); }
+void Proxy::Finish(DrainScope scope, Duration deadline, std::function<void(bool)> done) {
+  impl_->Finish(scope, deadline, std::move(done));
 }
 void Proxy::Cut() { impl_->Cut(); }
 

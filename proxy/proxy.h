@@ -14,6 +14,8 @@
 
 #include "absl/status/status.h"
 #include "proxy/base/clock.h"
+#include "proxy/base/drain_scope.h"
+#include "proxy/base/listener_view.h"
 #include "proxy/base/settings.h"
 #include "proxy/net/loop.h"
 #include "proxy/observe/access_log.h"
@@ -42,6 +44,9 @@ class Proxy {
   // The address of each listener as bound ("127.0.0.1:43121"), in the order of the settings.
   std::vector<std::string> listener_addresses() const;
 
+  // In the same order. After Start; any thread.
+  std::vector<ListenerView> listeners() const;
+
   // Downstream connections that are open, in all workers. Any thread.
   std::uint64_t connections() const;
 
@@ -52,14 +57,14 @@ class Proxy {
   Metrics& metrics();
   EventLog& events();
 
-  // Shutdown, in this order:
+  // Shutdown, of everything or of the inbound listeners first, in this order:
   // 1. Answers carry `Connection: close`; new connections are still accepted and idle ones kept, as
   //    others may not yet know that we are going.
-  void BeginDrain();
+  void BeginDrain(DrainScope scope);
   // 2. Stops accepting, closes idle connections, waits until the last request has ended or
   //    `deadline` has passed (then cuts what is left). Calls `done(true)` if nothing was cut, on
-  //    the control thread, once.
-  void Finish(Duration deadline, std::function<void(bool)> done);
+  //    the control thread, once; not at all if a Finish of a wider scope comes before that.
+  void Finish(DrainScope scope, Duration deadline, std::function<void(bool)> done);
   // Cuts now: makes a pending Finish end at once.
   void Cut();
 

@@ -1,11 +1,14 @@
 #include "proxy/worker.h"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
 #include "proxy/base/log.h"
+#include "proxy/downstream/connection_set.h"
 #include "proxy/downstream/http1_session.h"
 #include "proxy/net/spawn.h"
+#include "proxy/observe/counter.h"
 
 namespace remora::proxy {
 
@@ -25,7 +28,16 @@ struct Worker::Listening {
   const PoolSettings* pool;
   Forwarder* forwarder;
   Reporter* reporter;
-  TimePoint last_warning;
+  ConnectionSet connections;
+  // Written by the worker only.
+  Level open = {};
+  std::atomic<bool> accepting = true;  // the accept loop has not ended: it may get one more
+  TimePoint last_warning = {};
+
+  bool closing() const { return connections.closing(); }
+  // True: no connection is left and none will come. In this order, as the last one may come just
+  // before the accept loop ends.
+  bool closed() const { return !accepting.load(std::memory_order_acquire) && open.Get() == 0; }
 
   // Tells of a limit that was hit, at most every ten seconds.
   void Warn(std::string_view what, std::string_view reason) {
@@ -43,8 +55,7 @@ Worker::Worker(const ProxySettings& settings, Registry& registry, ConnectionBudg
       budget_(budget),
       hits_(hits),
       counters_(metrics.worker(index)),
-      upstream_(loop_, counters_.connections),
-      connections_(loop_, hits) {
+      upstream_(loop_, counters_.connections) {
   Refresh();
   for (std::size_t pool = 0; pool < settings.pools.size(); ++pool) {
     reporters_.push_back(std::make_unique<Reporter>(settings.pools[pool].name, index,
@@ -62,24 +73,24 @@ absl::StatusOr<SocketAddress> Worker::OpenListener(const ListenerSettings& setti
   auto listener = net::Listener::Open(loop_, address, /*share_port=*/settings_.workers > 1);
   if (!listener.ok()) return listener.status();
   const std::size_t pool = *registry_.PoolIndex(settings.pool);
-  listening_.push_back(std::make_unique<Listening>(Listening{.listener = std::move(*listener),
-                                                             .settings = &settings,
-                                                             .pool = &settings_.pools[pool],
-                                                             .forwarder = forwarders_[pool].get(),
-                                                             .reporter = reporters_[pool].get(),
-                                                             .last_warning = {}}));
+  listening_.push_back(
+      std::unique_ptr<Listening>(new Listening{.listener = std::move(*listener),
+                                               .settings = &settings,
+                                               .pool = &settings_.pools[pool],
+                                               .forwarder = forwarders_[pool].get(),
+                                               .reporter = reporters_[pool].get(),
+                                               .connections = ConnectionSet(loop_, hits_)}));
   return listening_.back()->listener->address();
 }
 
 void Worker::Start() {
-  // Each accept loop counts as one that has to end, as it may just be getting a connection.
-  open_ = listening_.size();
   for (auto& listening : listening_) {
-    net::Spawn(loop_, AcceptLoop(*listening), [this](const std::exception_ptr& failure) {
-      if (failure) log::Error("a listener ended by an exception");
-      --open_;
-      ReportIfIdle();
-    });
+    net::Spawn(loop_, AcceptLoop(*listening),
+               [this, ended = listening.get()](const std::exception_ptr& failure) {
+                 if (failure) log::Error("a listener ended by an exception");
+                 ended->accepting.store(false, std::memory_order_release);
+                 ReportIfIdle();
+               });
   }
   thread_ = std::thread([this] { loop_.Run(); });
 }
@@ -118,18 +129,18 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
       hits_.Add(Limit::kConnections);
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(net::kNoThrow);
-      if (finishing_) co_return;
+      if (listening.closing()) co_return;
       continue;
     }
     auto socket = co_await listening.listener->Accept();
-    if (socket && finishing_) Admit(listening, std::move(*socket));
-    if (finishing_) co_return;
+    if (socket && listening.closing()) Admit(listening, std::move(*socket));
+    if (listening.closing()) co_return;
     if (!socket) {
       if (socket.error() == net::asio::error::connection_aborted) continue;
       listening.Warn("accept failed", socket.error().message());
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(net::kNoThrow);
-      if (finishing_) co_return;
+      if (listening.closing()) co_return;
       continue;
     }
     Admit(listening, std::move(*socket));
@@ -137,7 +148,7 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
 }
 
 void Worker::Admit(Listening& listening, net::Socket socket) {
-  ++open_;
+  listening.open.Add();
   counters_.connections.downstream_accepted.Add();
   budget_.open.fetch_add(1, std::memory_order_relaxed);
   Serve(listening, {.stream = std::make_unique<net::Stream>(loop_, std::move(socket))});
@@ -145,7 +156,7 @@ void Worker::Admit(Listening& listening, net::Socket socket) {
 
 void Worker::Serve(Listening& listening, IdleConnection connection) {
   const SessionContext context{.loop = &loop_,
-                               .connections = &connections_,
+                               .connections = &listening.connections,
                                .forwarder = listening.forwarder,
                                .listener = listening.settings,
                                .pool = listening.pool,
@@ -162,27 +173,28 @@ void Worker::Serve(Listening& listening, IdleConnection connection) {
 }
 
 void Worker::OnServed(Listening& listening, IdleConnection idle) {
-  if (idle.stream == nullptr || connections_.closing()) {
-    OnConnectionGone();
-    return;
-  }
-  connections_.Park(
+  if (idle.stream == nullptr || listening.closing()) return OnConnectionGone(listening);
+  listening.connections.Park(
       std::move(idle.stream), ParkedTimeout(*listening.settings),
       [this, &listening, requests = idle.requests](std::unique_ptr<net::Stream> stream) {
         Serve(listening, {.stream = std::move(stream), .requests = requests});
       },
-      [this] { OnConnectionGone(); });
+      [this, &listening] { OnConnectionGone(listening); });
 }
 
-void Worker::OnConnectionGone() {
-  --open_;
+void Worker::OnConnectionGone(Listening& listening) {
+  listening.open.Sub();
   budget_.open.fetch_sub(1, std::memory_order_relaxed);
   ReportIfIdle();
 }
 
 void Worker::ReportIfIdle() {
-  if (!finishing_ || open_ != 0 || idle_ == nullptr) return;
-  upstream_.CloseIdle();
+  if (idle_ == nullptr) return;
+  const bool idle = std::ranges::all_of(listening_, [this](const auto& listening) {
+    return listening->closed() || !Covers(finishing_, listening->settings->direction);
+  });
+  if (!idle) return;
+  if (finishing_ == DrainScope::kAll) upstream_.CloseIdle();
   std::exchange(idle_, nullptr)();
 }
 
@@ -193,41 +205,57 @@ void Worker::Cut(std::shared_ptr<Backend> backend) {
   });
 }
 
-void Worker::BeginDrain() {
-  loop_.Post([this] { connections_.BeginDrain(); });
+void Worker::BeginDrain(DrainScope scope) {
+  loop_.Post([this, scope] {
+    for (auto& listening : listening_) {
+      if (Covers(scope, listening->settings->direction)) listening->connections.BeginDrain();
+    }
+  });
 }
 
-void Worker::Finish(std::function<void()> idle) {
-  loop_.Post([this, idle = std::move(idle)]() mutable {
-    finishing_ = true;
+void Worker::StopAccepting(Listening& listening) {
+  if (listening.closing()) return;
+  listening.connections.CloseIdle();
+  // What the kernel has accepted for us would be reset by closing.
+  while (auto socket = listening.listener->TryAccept()) Admit(listening, std::move(*socket));
+  listening.listener->Close();
+}
+
+void Worker::Finish(DrainScope scope, std::function<void()> idle) {
+  loop_.Post([this, scope, idle = std::move(idle)]() mutable {
+    finishing_ = scope;
     idle_ = std::move(idle);
-    connections_.CloseIdle();
     for (auto& listening : listening_) {
-      // What the kernel has accepted for us would be reset by closing.
-      while (auto socket = listening->listener->TryAccept()) Admit(*listening, std::move(*socket));
-      listening->listener->Close();
+      if (Covers(scope, listening->settings->direction)) StopAccepting(*listening);
     }
     ReportIfIdle();
   });
 }
 
-void Worker::CutAll() {
-  loop_.Post([this] {
-    connections_.CutAll();
-    upstream_.CutAll();
+void Worker::CutAll(DrainScope scope) {
+  loop_.Post([this, scope] {
+    for (auto& listening : listening_) {
+      if (Covers(scope, listening->settings->direction)) listening->connections.CutAll();
+    }
+    upstream_.CutAll(scope);
   });
 }
 
 void Worker::Join() {
   if (!thread_.joinable()) return;
   loop_.Post([this] {
-    finishing_ = true;
-    for (auto& listening : listening_) listening->listener->Close();
-    connections_.CutAll();
-    upstream_.CutAll();
+    for (auto& listening : listening_) {
+      listening->connections.CutAll();
+      listening->listener->Close();
+    }
+    upstream_.CutAll(DrainScope::kAll);
     loop_.Close();
   });
   thread_.join();
 }
+
+std::uint64_t Worker::connections(std::size_t index) const { return listening_[index]->open.Get(); }
+
+bool Worker::closed(std::size_t index) const { return listening_[index]->closed(); }
 
 }  // namespace remora::proxy

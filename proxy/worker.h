@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proxy/base/drain_scope.h"
 #include "proxy/base/http_date.h"
 #include "proxy/base/request_id.h"
 #include "proxy/base/settings.h"
-#include "proxy/downstream/connection_set.h"
 #include "proxy/downstream/http1_session.h"
 #include "proxy/forward/forwarder.h"
 #include "proxy/net/listener.h"
@@ -56,13 +56,18 @@ class Worker {
   void OnChange();
   // The running requests of a removed backend are over time.
   void Cut(std::shared_ptr<Backend> backend);
-  void BeginDrain();
+  void BeginDrain(DrainScope scope);
   // No new connections, idle ones are closed. `idle` is called on the worker's thread once none is
-  // left.
-  void Finish(std::function<void()> idle);
-  void CutAll();
+  // left; not at all if a later Finish comes before that.
+  void Finish(DrainScope scope, std::function<void()> idle);
+  void CutAll(DrainScope scope);
   // Ends the thread. After `idle`.
   void Join();
+
+  // Listener number `index` in the order of OpenListener. Once `closed`, it has no connection and
+  // gets none.
+  std::uint64_t connections(std::size_t index) const;
+  bool closed(std::size_t index) const;
 
  private:
   struct Listening;
@@ -74,7 +79,8 @@ class Worker {
   void Admit(Listening& listening, net::Socket socket);
   void Serve(Listening& listening, IdleConnection connection);
   void OnServed(Listening& listening, IdleConnection idle);
-  void OnConnectionGone();
+  void OnConnectionGone(Listening& listening);
+  void StopAccepting(Listening& listening);
   void ReportIfIdle();
 
   const ProxySettings& settings_;
@@ -88,13 +94,11 @@ class Worker {
   std::uint64_t generation_ = 0;
   std::shared_ptr<const Snapshot> snapshot_;
   upstream::Pool upstream_;
-  ConnectionSet connections_;
   std::vector<std::unique_ptr<Reporter>> reporters_;    // by pool index
   std::vector<std::unique_ptr<Forwarder>> forwarders_;  // likewise
   std::vector<std::unique_ptr<Listening>> listening_;
-  std::uint64_t open_ = 0;  // client connections and accept loops that have not ended
   std::atomic<bool> change_pending_ = false;
-  bool finishing_ = false;
+  DrainScope finishing_ = DrainScope::kInbound;  // what `idle_` waits for
   std::function<void()> idle_;
   std::thread thread_;
 };

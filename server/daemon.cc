@@ -31,6 +31,7 @@
 #include "server/file_watch.h"
 #include "server/readiness.h"
 #include "server/reload.h"
+#include "server/shutdown.h"
 #include "server/signals.h"
 #include "server/telemetry.h"
 #include "server/version.h"
@@ -63,17 +64,20 @@ class Daemon {
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
         proxy_(config_.proxy, loop_, access_log),
         telemetry_(loop_, proxy_, access_log),
-        service_(proxy_.registry(), readiness_, std::string(Version()),
-                 [this](std::string_view pool, std::string_view id) {
-                   return telemetry_.CountersOf(pool, id);
-                 }),
+        shutdown_(loop_, proxy_, readiness_, config_.shutdown,
+                  {.not_serving = [this] { control_->SetNotServing(); },
+                   .over = [this](bool by_signal) { End(by_signal); }}),
+        service_(
+            proxy_.registry(), readiness_, std::string(Version()),
+            {.counters = [this](auto pool, auto id) { return telemetry_.CountersOf(pool, id); },
+             .listeners = [this] { return proxy_.listeners(); },
+             .shutdown = [this](auto scope) { return shutdown_.Ask(scope); }}),
         feeds_(loop_, {.registry = proxy_.registry(),
                        .events = proxy_.events(),
                        .numbers = [this] { return Numbers(); },
                        .version = std::string(Version()),
                        .allow_mutations = config_.admin.allow_mutations,
-                       .can_drain = true}),
-        shutdown_timer_(loop_.executor()) {}
+                       .can_drain = true}) {}
 
   // Everything that can fail, before the first thread starts.
   int Prepare() {
@@ -224,7 +228,7 @@ class Daemon {
   }
 
   void Reload(std::string_view cause) {
-    if (draining_) return log::Info("draining, so the configuration is not reloaded");
+    if (shutdown_.drains_all()) return log::Info("draining, so the configuration is not reloaded");
     if (file_watch_ != nullptr) file_watch_->Acknowledge();
     const bool reloaded = reloader_->Reload(cause);
     proxy::Event event;
@@ -241,11 +245,7 @@ class Daemon {
       return Reload("SIGHUP");
     }
     log::Info("signal", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
-    if (!draining_) {
-      BeginDrain();
-    } else {
-      CutNow();
-    }
+    shutdown_.OnSignal();
   }
 
   // Between `debug` and what is configured.
@@ -257,43 +257,9 @@ class Daemon {
     log::Info("log level", {{"level", log::LevelName(log::CurrentLevel())}, {"by", "SIGUSR1"}});
   }
 
-  // Others learn first that we go, then the listeners close, then what still runs may finish.
-  void BeginDrain() {
-    draining_ = true;
-    readiness_.BeginDrain();
-    control_->SetNotServing();
-    proxy_.BeginDrain();
-    log::Info("draining", {{"delay_ms", config_.shutdown.delay.count()},
-                           {"deadline_ms", config_.shutdown.deadline.count()},
-                           {"connections", proxy_.connections()}});
-    shutdown_timer_.expires_after(config_.shutdown.delay);
-    shutdown_timer_.async_wait([this](proxy::net::error_code error) {
-      if (!error) Finish(config_.shutdown.deadline - config_.shutdown.delay);
-    });
-  }
-
-  void Finish(std::chrono::milliseconds deadline) {
-    if (std::exchange(finishing_, true)) return;
-    proxy_.Finish(deadline, [this](bool complete) { OnFinished(complete); });
-  }
-
-  // A second signal: nobody wants to wait any longer.
-  void CutNow() {
-    log::Warn("cut by a second signal",
-              {{"active_requests", ActiveRequests()}, {"connections", proxy_.connections()}});
-    cut_ = true;
-    shutdown_timer_.cancel();
-    Finish(std::chrono::milliseconds(0));
-    proxy_.Cut();
-  }
-
-  void OnFinished(bool complete) {
-    if (complete) {
-      log::Info("drained");
-    } else {
-      log::Warn("what still ran was cut", {{"by", cut_ ? "signal" : "deadline"}});
-    }
-    control_->Stop(cut_ ? std::chrono::milliseconds(0) : kControlStopDeadline);
+  // Everything has drained.
+  void End(bool by_signal) {
+    control_->Stop(by_signal ? std::chrono::milliseconds(0) : kControlStopDeadline);
     admin_->Stop();
     feeds_.Stop();
     if (demo_ != nullptr) demo_->Stop();
@@ -301,12 +267,6 @@ class Daemon {
     signals_.Stop();
     if (file_watch_ != nullptr) file_watch_->Stop();
     loop_.Close();
-  }
-
-  std::uint64_t ActiveRequests() {
-    std::uint64_t active = 0;
-    for (const proxy::PoolTotals& pool : proxy_.registry().Totals()) active += pool.active_requests;
-    return active;
   }
 
   Config config_;  // as at the start; reloader_->running() is what is in effect
@@ -317,6 +277,7 @@ class Daemon {
   proxy::Proxy proxy_;
   Telemetry telemetry_;
   Readiness readiness_;
+  Shutdown shutdown_;
   ControlService service_;
   LiveFeeds feeds_;
   std::unique_ptr<DemoBackends> demo_;
@@ -324,10 +285,6 @@ class Daemon {
   std::unique_ptr<FileWatch> file_watch_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<HttpServer> admin_;
-  proxy::net::Timer shutdown_timer_;
-  bool draining_ = false;
-  bool finishing_ = false;
-  bool cut_ = false;
 };
 
 const char* Environment(const char* name) { return getenv(name); }

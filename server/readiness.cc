@@ -20,9 +20,9 @@ void Readiness::ConfigProblem(std::string problem) {
   config_problem_ = std::move(problem);
 }
 
-void Readiness::BeginDrain() {
+void Readiness::BeginDrain(proxy::DrainScope scope) {
   absl::MutexLock lock(&mu_);
-  draining_ = true;
+  draining_ = scope;
 }
 
 bool Readiness::ready() const {
@@ -44,7 +44,8 @@ std::vector<Readiness::Check> Readiness::checks() const {
   };
   return {check("registry", registry_filled_, "the servers of the configuration are not added yet"),
           check("listeners", listeners_bound_, "the data listeners are not bound yet"),
-          check("draining", !draining_, "draining"),
+          check("draining", !draining_,
+                draining_ == proxy::DrainScope::kInbound ? "inbound draining" : "draining"),
           {.name = "config",
            .passed = config_problem_.empty(),
            .reason = config_problem_,

@@ -6,12 +6,14 @@
 // Thread-safe. Lifetime: outlives the control and the admin server.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/clock.h"
+#include "proxy/base/drain_scope.h"
 
 namespace remora::server {
 
@@ -34,8 +36,8 @@ class Readiness {
   // What is wrong with the configuration on disk; empty: nothing. The one that was read before
   // goes on, so this does not make it unready.
   void ConfigProblem(std::string problem) ABSL_LOCKS_EXCLUDED(mu_);
-  // From here on it is never ready again.
-  void BeginDrain() ABSL_LOCKS_EXCLUDED(mu_);
+  // From here on it is never ready again. A wider scope may follow.
+  void BeginDrain(proxy::DrainScope scope) ABSL_LOCKS_EXCLUDED(mu_);
 
   bool ready() const ABSL_LOCKS_EXCLUDED(mu_);
   // Has once been ready; stays so while draining.
@@ -51,7 +53,7 @@ class Readiness {
   mutable absl::Mutex mu_;
   bool listeners_bound_ ABSL_GUARDED_BY(mu_) = false;
   bool registry_filled_ ABSL_GUARDED_BY(mu_) = false;
-  bool draining_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<proxy::DrainScope> draining_ ABSL_GUARDED_BY(mu_);
   std::string config_problem_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -1,37 +1,15 @@
 #include "cli/commands/wait.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "cli/commands/lookup.h"
+#include "cli/commands/waiting.h"
 #include "cli/duration.h"
 #include "cli/output/views.h"
 
 namespace remora::cli {
 namespace {
-
-constexpr std::chrono::milliseconds kFirstPause{50};
-constexpr std::chrono::milliseconds kLongestPause{500};
-
-// Asks often at first, as most waits are short, and then ever more rarely until the deadline.
-class Waiting {
- public:
-  Waiting(std::chrono::milliseconds limit, Clock& clock)
-      : clock_(clock), deadline_(clock.Steady() + limit) {}
-
-  bool over() { return clock_.Steady() >= deadline_; }
-  void Pause() {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock_.Steady());
-    clock_.Pause(std::min(pause_, left));
-    pause_ = std::min(2 * pause_, kLongestPause);
-  }
-
- private:
-  Clock& clock_;
-  const std::chrono::steady_clock::time_point deadline_;
-  std::chrono::milliseconds pause_ = kFirstPause;
-};
 
 // The server with the uid of `server`; nullopt when there is none any more.
 Reply<std::optional<v1::Server>> Find(const v1::Server& server, const Context& context) {

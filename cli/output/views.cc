@@ -129,7 +129,17 @@ std::string HealthTable(const v1::HealthResponse& health, const View& view) {
                   std::to_string(pool.active()), std::to_string(pool.unhealthy()),
                   std::to_string(pool.draining()), std::to_string(pool.active_requests())});
   }
-  return sidecar.Render(view.with_heads, view.with_colour) + "\n" + pools.Render(view.with_heads);
+  std::string text =
+      sidecar.Render(view.with_heads, view.with_colour) + "\n" + pools.Render(view.with_heads);
+  if (health.listeners().empty()) return text;
+  Table listeners({"LISTENER", "POOL", "DIRECTION", "STATE", "CONNECTIONS"});
+  for (const v1::ListenerHealth& listener : health.listeners()) {
+    listeners.AddRow({listener.address(), listener.pool(),
+                      v1::ListenerHealth::Direction_Name(listener.direction()),
+                      v1::ListenerHealth::State_Name(listener.state()),
+                      std::to_string(listener.connections())});
+  }
+  return text + "\n" + listeners.Render(view.with_heads);
 }
 
 std::string FailureText(const Failure& failure) {

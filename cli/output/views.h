@@ -31,7 +31,7 @@ Colour ColourOf(v1::ServerStatus::State state);
 // "850us", "12.3ms", "4.2s"; empty where nothing was measured.
 std::string Latency(bool measured, const google::protobuf::Duration& latency);
 
-// The sidecar in one line, then, after an empty line, its pools.
+// The sidecar in one line, then, after an empty line each, its pools and its listeners.
 std::string HealthTable(const v1::HealthResponse& health, const View& view);
 
 // How long ago, short, in the manner of kubectl: "45s", "9m59s", "47h", "12d". Never negative.

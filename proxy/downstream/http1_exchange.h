@@ -17,6 +17,7 @@ class Http1Exchange final : public Exchange {
   struct Facts {
     std::string_view client_ip;
     std::string_view request_id;
+    Direction direction;  // of the listener
     HttpDateCache* date;
     const bool* draining;  // read when the head of the answer is written
     bool last_request;     // of the connection: it may serve no more
@@ -29,6 +30,7 @@ class Http1Exchange final : public Exchange {
   const message::RequestHead& request() const override { return request_; }
   std::string_view request_id() const override { return facts_.request_id; }
   std::string_view client_ip() const override { return facts_.client_ip; }
+  Direction direction() const override { return facts_.direction; }
 
   Result<message::BodyPiece> BufferedBody() override;
   net::Awaitable<Result<message::BodyPiece>> ReadBody() override;

@@ -125,6 +125,7 @@ class Http1Session {
     if (IsLastRequest()) context_.limit_hits->Add(Limit::kConnectionRequests);
     return {.client_ip = client_ip_,
             .request_id = request_id,
+            .direction = context_.listener->direction,
             .date = context_.date,
             .draining = context_.connections->draining_flag(),
             .last_request = IsLastRequest(),

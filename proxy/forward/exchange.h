@@ -11,6 +11,7 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/base/error.h"
+#include "proxy/base/settings.h"
 #include "proxy/message/body.h"
 #include "proxy/message/head.h"
 #include "proxy/net/executor.h"
@@ -24,6 +25,8 @@ class Exchange {
   virtual const message::RequestHead& request() const = 0;
   virtual std::string_view request_id() const = 0;
   virtual std::string_view client_ip() const = 0;
+  // Of the listener that it came over.
+  virtual Direction direction() const = 0;
 
   // The part of the body that came with the head.
   virtual Result<message::BodyPiece> BufferedBody() = 0;

@@ -152,7 +152,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   // One stale connection to a backend that was restarted means that all are.
   const auto reuse =
       progress.stale == nullptr ? upstream::Reuse::kAllowed : upstream::Reuse::kOpenNew;
-  auto connection = co_await connections_.Acquire(backend, settings_, reuse);
+  auto connection = co_await connections_.Acquire(backend, settings_, reuse, exchange.direction());
   if (!connection) co_return std::unexpected(connection.error());
   progress.connected = Clock::now();
   progress.record.connect = progress.connected - progress.picked;

@@ -24,13 +24,15 @@ Pool::Pool(net::Loop& loop, ConnectionCounters& counters)
       counters_(counters),
       sweep_([](void* self) { static_cast<Pool*>(self)->Sweep(); }, this) {}
 
-Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings, Opened opened)
+Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings,
+                         Direction direction, Opened opened)
     : pool_(&pool),
       backend_(&backend),
       settings_(&settings),
       opened_(std::move(opened)),
       in_use_(std::make_unique<InUse>()) {
   in_use_->connection = opened_.connection.get();
+  in_use_->direction = direction;
   pool.hosts_[backend_].in_use.push_back(*in_use_);
   pool.counters_.upstream_active.Add();
 }
@@ -43,16 +45,16 @@ Pool::Borrowed::~Borrowed() {
 }
 
 Awaitable<Result<Pool::Borrowed>> Pool::Acquire(Backend& backend, const PoolSettings& settings,
-                                                Reuse reuse) {
-  if (cut_) co_return CutError();
+                                                Reuse reuse, Direction direction) {
+  if (IsCut(direction)) co_return CutError();
   if (reuse == Reuse::kAllowed) {
     if (auto idle = TakeIdle(backend)) {
-      co_return Borrowed(*this, backend, settings, std::move(*idle));
+      co_return Borrowed(*this, backend, settings, direction, std::move(*idle));
     }
   }
-  auto opened = co_await Connect(backend, settings);
+  auto opened = co_await Connect(backend, settings, direction);
   if (!opened) co_return std::unexpected(opened.error());
-  co_return Borrowed(*this, backend, settings, std::move(*opened));
+  co_return Borrowed(*this, backend, settings, direction, std::move(*opened));
 }
 
 std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend) {
@@ -81,22 +83,24 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend) {
 
 // The first connection that one of `addresses` takes.
 Awaitable<Pool::ConnectResult> Pool::ConnectAny(Backend& backend, const Addresses& addresses,
-                                                TimePoint deadline) {
+                                                Direction direction, TimePoint deadline) {
   Connecting connecting;
+  connecting.direction = direction;
   hosts_[&backend].connecting.push_back(connecting);
   co_return co_await connecting.signal.Run(
       loop_, net::Stream::ConnectAny(loop_, addresses, next_address_++, deadline));
 }
 
-Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettings& settings) {
+Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettings& settings,
+                                              Direction direction) {
   const std::uint32_t generation = backend.addresses_generation();
   const Addresses addresses = backend.addresses();
   const TimePoint deadline = Clock::now() + settings.timeouts.connect;
-  ConnectResult connected = co_await ConnectAny(backend, addresses, deadline);
+  ConnectResult connected = co_await ConnectAny(backend, addresses, direction, deadline);
   if (connected && !*connected && net::IsLocalShortage(connected->error()) && idle() != 0) {
     // Idle connections are only kept for speed: they are the first to go.
     DropIdle();
-    connected = co_await ConnectAny(backend, addresses, deadline);
+    connected = co_await ConnectAny(backend, addresses, direction, deadline);
   }
   if (!connected) co_return CutError();
   auto& stream = *connected;
@@ -185,12 +189,16 @@ void Pool::Forget(const Snapshot& snapshot) {
 
 void Pool::Cut(const Backend& backend) {
   const auto found = hosts_.find(&backend);
-  if (found != hosts_.end()) Cut(found->second);
+  if (found != hosts_.end()) Cut(found->second, DrainScope::kAll);
 }
 
-void Pool::Cut(Host& host) {
-  for (InUse& in_use : host.in_use) in_use.Cut();
-  for (Connecting& connecting : host.connecting) connecting.signal.Cut();
+void Pool::Cut(Host& host, DrainScope scope) {
+  for (InUse& in_use : host.in_use) {
+    if (Covers(scope, in_use.direction)) in_use.Cut();
+  }
+  for (Connecting& connecting : host.connecting) {
+    if (Covers(scope, connecting.direction)) connecting.signal.Cut();
+  }
 }
 
 void Pool::DropIdle() {
@@ -204,10 +212,10 @@ void Pool::CloseIdle() {
   DropIdle();
 }
 
-void Pool::CutAll() {
-  cut_ = true;
-  CloseIdle();
-  for (auto& [backend, host] : hosts_) Cut(host);
+void Pool::CutAll(DrainScope scope) {
+  if (cut_ != DrainScope::kAll) cut_ = scope;
+  if (scope == DrainScope::kAll) CloseIdle();
+  for (auto& [backend, host] : hosts_) Cut(host, scope);
 }
 
 }  // namespace remora::proxy::upstream

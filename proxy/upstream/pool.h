@@ -15,6 +15,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "proxy/base/clock.h"
+#include "proxy/base/drain_scope.h"
 #include "proxy/base/error.h"
 #include "proxy/base/settings.h"
 #include "proxy/base/socket_address.h"
@@ -37,10 +38,11 @@ class Pool {
   Pool(net::Loop& loop, ConnectionCounters& counters);
 
   class Borrowed;
-  // A connection for one request to `backend`, which the caller has counted in.
+  // A connection for one request to `backend`, which the caller has counted in. `direction`: of the
+  // listener that the request came over.
   // Errors: kConnectFailed, kConnectTimeout, kOverloaded, kDraining; nothing was sent.
   net::Awaitable<Result<Borrowed>> Acquire(Backend& backend, const PoolSettings& settings,
-                                           Reuse reuse);
+                                           Reuse reuse, Direction direction);
 
   using Backends = absl::InlinedVector<const Backend*, 4>;
   // Appends those that took no connection a moment ago: with nothing active they would win every
@@ -53,8 +55,8 @@ class Pool {
   // passed.
   void Cut(const Backend& backend);
   void CloseIdle();
-  // Ends everything, and whatever is asked for later.
-  void CutAll();
+  // Ends what runs for the requests of that scope, and whatever is asked for later.
+  void CutAll(DrainScope scope);
 
   std::uint64_t idle() const { return counters_.upstream_idle.Get(); }
 
@@ -78,11 +80,13 @@ class Pool {
       if (on_cut) on_cut();
     }
     Http1Connection* connection = nullptr;
+    Direction direction = Direction::kOutbound;
     std::function<void()> on_cut;
   };
   // A connection that is being opened.
   struct Connecting : Hook {
     net::CutSignal signal;
+    Direction direction;
   };
   struct Host {
     std::vector<Idle> idle;  // oldest first
@@ -94,7 +98,8 @@ class Pool {
   // Gives the connection back when it is destroyed: kept if Finish said that it is sound.
   class Borrowed {
    public:
-    Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings, Opened opened);
+    Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings, Direction direction,
+             Opened opened);
     Borrowed(Borrowed&&) = default;
     Borrowed& operator=(Borrowed&&) = delete;
     ~Borrowed();
@@ -116,11 +121,13 @@ class Pool {
   // nullopt: cut.
   using ConnectResult = std::optional<std::expected<std::unique_ptr<net::Stream>, net::error_code>>;
 
-  static void Cut(Host& host);
+  static void Cut(Host& host, DrainScope scope);
+  bool IsCut(Direction direction) const { return cut_ && Covers(*cut_, direction); }
   net::Awaitable<ConnectResult> ConnectAny(Backend& backend, const Addresses& addresses,
-                                           TimePoint deadline);
+                                           Direction direction, TimePoint deadline);
   std::optional<Opened> TakeIdle(const Backend& backend);
-  net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings);
+  net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings,
+                                         Direction direction);
   void GiveBack(Backend& backend, const PoolSettings& settings, Opened opened);
   void Avoid(const Backend& backend);
   void DropIdle();
@@ -138,7 +145,7 @@ class Pool {
   std::vector<Avoided> avoided_;
   std::size_t next_address_ = 0;  // names with several addresses are used in turn
   bool closing_ = false;
-  bool cut_ = false;
+  std::optional<DrainScope> cut_;
   net::TimerWheel::Entry sweep_;
 };
 

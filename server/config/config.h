@@ -45,7 +45,8 @@ struct LogSettings {
 struct ShutdownSettings {
   // From the signal until the data listeners close: others need that long to learn that we go.
   std::chrono::milliseconds delay{5000};
-  // From the signal until what still runs is cut: the 30 s of a pod less 2.
+  // From the signal until what still runs is cut: the 30 s of a pod less 2, or what
+  // TERMINATION_GRACE_PERIOD_SECONDS says less 2.
   std::chrono::milliseconds deadline{28000};
 };
 

@@ -95,7 +95,8 @@ absl::StatusOr<Config> LoadConfig(const Flags& flags, const GetEnv& get_env) {
   ConfigSources sources{.demo = flags.demo,
                         .file_text = std::nullopt,
                         .file_name = {},
-                        .overrides = ReadEnvironment(get_env)};
+                        .overrides = ReadEnvironment(get_env),
+                        .grace = Variable(get_env, "TERMINATION_GRACE_PERIOD_SECONDS")};
   const absl::StatusOr<std::optional<std::string>> path = FindFile(flags, get_env);
   if (!path.ok()) return path.status();
   FileStamp stamp;

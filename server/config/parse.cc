@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -21,7 +22,15 @@
 namespace remora::server {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
 constexpr std::string_view kDefaultPool = "default";
+constexpr const char* kGraceVariable = "TERMINATION_GRACE_PERIOD_SECONDS";
+// Of it, for what comes before and after the shutdown: the process ends by itself, and is not
+// killed.
+constexpr seconds kGraceKept{2};
+constexpr std::uint64_t kMaxGraceSeconds = 24 * 3600;
 
 // std::ranges::contains is not in libstdc++ 12.
 template <class Range, class Word, class Projection = std::identity>
@@ -184,6 +193,37 @@ void CheckServers(Reading& reading, const Config& config) {
   }
 }
 
+// The times of the shutdown that nobody set fit into the grace of the pod; those that somebody set
+// stay, with a warning where the pod is killed before they are over.
+void FitIntoGrace(Reading& reading, const std::string& text, Config& config) {
+  const std::optional<std::uint64_t> grace = ParseNumber(text);
+  if (!grace || *grace > kMaxGraceSeconds) {
+    return reading.Fail(kGraceVariable, "",
+                        absl::StrCat("'", absl::CHexEscape(text.substr(0, 100)),
+                                     "' is not a number of seconds; set it to the pod's "
+                                     "terminationGracePeriodSeconds"));
+  }
+  const milliseconds usable = seconds(*grace) - std::min(seconds(*grace), kGraceKept);
+  ShutdownSettings& shutdown = config.shutdown;
+  const auto set = [&reading](const std::string& path) { return reading.places.contains(path); };
+  if (!set("shutdown.delay") && shutdown.delay > usable / 2) {
+    shutdown.delay = usable / 2;
+    reading.places["shutdown.delay"] = kGraceVariable;
+  }
+  if (!set("shutdown.deadline")) {
+    shutdown.deadline = std::max(usable, shutdown.delay);
+    reading.places["shutdown.deadline"] = kGraceVariable;
+  }
+  for (const auto& [name, time] :
+       {std::pair("delay", shutdown.delay), std::pair("deadline", shutdown.deadline)}) {
+    if (time <= usable) continue;
+    config.warnings.push_back(absl::StrCat(
+        "shutdown.", name, " is ", FormatDuration(time), ", but the pod is killed ", *grace,
+        "s after its end began (", kGraceVariable, "): set it to ", FormatDuration(usable),
+        " at most, or make terminationGracePeriodSeconds longer"));
+  }
+}
+
 void CheckTimes(Reading& reading, const Config& config) {
   const ShutdownSettings& shutdown = config.shutdown;
   if (shutdown.delay <= shutdown.deadline) return;
@@ -244,6 +284,7 @@ absl::StatusOr<Config> BuildConfig(const ConfigSources& sources) {
   PutPoolsTogether(reading, document);
   CheckListeners(reading, document.config);
   CheckServers(reading, document.config);
+  if (sources.grace) FitIntoGrace(reading, *sources.grace, document.config);
   CheckTimes(reading, document.config);
   CheckControl(reading, document.config);
   CheckAdmin(reading, document.config);

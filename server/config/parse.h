@@ -24,6 +24,8 @@ struct ConfigSources {
   std::optional<std::string> file_text;
   std::string file_name;
   std::vector<Override> overrides;  // later ones win
+  // TERMINATION_GRACE_PERIOD_SECONDS: after so long a pod is killed. Shutdown fits into it.
+  std::optional<std::string> grace = {};
 };
 
 // INVALID_ARGUMENT; the message has one line for each problem, "file:line:column: path: what".

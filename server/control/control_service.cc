@@ -94,8 +94,8 @@ grpc::ServerUnaryReactor* ControlService::Refuse(grpc::CallbackServerContext* co
 
 v1::Server ControlService::Report(const proxy::ServerView& view) const {
   v1::Server server = ToProto(view);
-  if (counters_) {
-    if (const auto counters = counters_(view.pool, view.id))
+  if (hooks_.counters) {
+    if (const auto counters = hooks_.counters(view.pool, view.id))
       FillCounters(*counters, *server.mutable_status());
   }
   return server;
@@ -276,7 +276,38 @@ grpc::ServerUnaryReactor* ControlService::Health(grpc::CallbackServerContext* co
   response->set_version(version_);
   *response->mutable_uptime() = ToProto(readiness_.uptime());
   response->set_revision(registry_.snapshot()->revision);
+  if (hooks_.listeners) {
+    for (const proxy::ListenerView& listener : hooks_.listeners()) {
+      *response->add_listeners() = ToProto(listener);
+    }
+  }
   return Finish(context, "Health", grpc::Status::OK);
+}
+
+grpc::ServerUnaryReactor* ControlService::Shutdown(grpc::CallbackServerContext* context,
+                                                   const v1::ShutdownRequest* request,
+                                                   v1::ShutdownResponse* response) {
+  const std::string scope = Shown(v1::ShutdownRequest::Scope_Name(request->scope()), kMaxShown);
+  const auto audit = [&](std::string_view result) {
+    log::Info(
+        "audit",
+        {{"rpc", "Shutdown"}, {"scope", scope}, {"peer", context->peer()}, {"result", result}});
+  };
+  const absl::StatusOr<proxy::DrainScope> wanted = ScopeOf(*request);
+  if (!wanted.ok() || !hooks_.shutdown) {
+    const absl::Status status =
+        wanted.ok() ? absl::UnimplementedError("this process can't be shut down by a call")
+                    : wanted.status();
+    audit(ResultOf(status));
+    return Finish(context, "Shutdown", ToGrpcStatus(status));
+  }
+  const ShutdownNotice notice = hooks_.shutdown(*wanted);
+  audit(notice.begun ? "draining" : "unchanged");
+  *response->mutable_deadline() = ToProto(notice.deadline);
+  std::uint64_t active = 0;
+  for (const proxy::PoolTotals& totals : registry_.Totals()) active += totals.active_requests;
+  response->set_active_requests(active);
+  return Finish(context, "Shutdown", grpc::Status::OK);
 }
 
 }  // namespace remora::server

@@ -12,6 +12,7 @@
 #include "proxy/registry/registry.h"
 #include "remora/v1/control.grpc.pb.h"
 #include "server/control/call_counts.h"
+#include "server/control/lifecycle.h"
 #include "server/control/server_counters.h"
 #include "server/readiness.h"
 
@@ -24,15 +25,22 @@ struct ControlTarget {
   std::string url;
 };
 
+// What the service asks of the daemon; each may be null.
+struct ControlHooks {
+  ServerCountersSource counters = nullptr;  // for ServerStatus
+  ListenersSource listeners = nullptr;
+  ShutdownHook shutdown = nullptr;
+};
+
 class ControlService final : public v1::Control::CallbackService {
  public:
-  // `version` is what Health reports; `counters` fills the counters of ServerStatus.
+  // `version` is what Health reports.
   ControlService(proxy::Registry& registry, const Readiness& readiness, std::string version,
-                 ServerCountersSource counters = nullptr)
+                 ControlHooks hooks = {})
       : registry_(registry),
         readiness_(readiness),
         version_(std::move(version)),
-        counters_(std::move(counters)) {}
+        hooks_(std::move(hooks)) {}
 
   grpc::ServerUnaryReactor* AddServer(grpc::CallbackServerContext* context,
                                       const v1::AddServerRequest* request,
@@ -61,6 +69,9 @@ class ControlService final : public v1::Control::CallbackService {
   grpc::ServerUnaryReactor* Health(grpc::CallbackServerContext* context,
                                    const v1::HealthRequest* request,
                                    v1::HealthResponse* response) override;
+  grpc::ServerUnaryReactor* Shutdown(grpc::CallbackServerContext* context,
+                                     const v1::ShutdownRequest* request,
+                                     v1::ShutdownResponse* response) override;
 
   // Any thread.
   CallCounts::Map calls() const { return calls_.Get(); }
@@ -77,7 +88,7 @@ class ControlService final : public v1::Control::CallbackService {
   proxy::Registry& registry_;
   const Readiness& readiness_;
   const std::string version_;
-  const ServerCountersSource counters_;
+  const ControlHooks hooks_;
   CallCounts calls_;
 };
 

@@ -82,6 +82,18 @@ v1::ServerChange::Kind ToProto(proxy::ServerChange::Kind kind) {
   return v1::ServerChange::KIND_UNSPECIFIED;
 }
 
+v1::ListenerHealth::State ToProto(proxy::ListenerView::State state) {
+  switch (state) {
+    case proxy::ListenerView::State::kAccepting:
+      return v1::ListenerHealth::ACCEPTING;
+    case proxy::ListenerView::State::kDraining:
+      return v1::ListenerHealth::DRAINING;
+    case proxy::ListenerView::State::kClosed:
+      return v1::ListenerHealth::CLOSED;
+  }
+  return v1::ListenerHealth::STATE_UNSPECIFIED;
+}
+
 template <class Request>
 absl::StatusOr<std::optional<std::chrono::milliseconds>> DrainTimeoutOf(const Request& request) {
   if (!request.has_drain_timeout()) return std::nullopt;
@@ -179,6 +191,19 @@ absl::StatusOr<std::size_t> PageSize(const v1::ListServersRequest& request) {
   return std::min(static_cast<std::size_t>(request.page_size()), kMaxPageSize);
 }
 
+absl::StatusOr<proxy::DrainScope> ScopeOf(const v1::ShutdownRequest& request) {
+  switch (request.scope()) {
+    case v1::ShutdownRequest::SCOPE_UNSPECIFIED:
+    case v1::ShutdownRequest::ALL:
+      return proxy::DrainScope::kAll;
+    case v1::ShutdownRequest::INBOUND:
+      return proxy::DrainScope::kInbound;
+    default:
+      return InvalidFields({{"scope", absl::StrCat(static_cast<int>(request.scope()),
+                                                   " is no scope; ALL (1) and INBOUND (2) are")}});
+  }
+}
+
 std::string PageToken(std::string_view pool_filter, const proxy::ListCursor& cursor) {
   std::string plain = kTokenVersion;
   for (const std::string_view part :
@@ -253,6 +278,18 @@ v1::PoolHealth ToProto(const proxy::PoolTotals& totals) {
   health.set_unhealthy(totals.unhealthy);
   health.set_draining(totals.draining);
   health.set_active_requests(totals.active_requests);
+  return health;
+}
+
+v1::ListenerHealth ToProto(const proxy::ListenerView& listener) {
+  v1::ListenerHealth health;
+  health.set_address(listener.address);
+  health.set_pool(listener.pool);
+  health.set_direction(listener.direction == proxy::Direction::kInbound
+                           ? v1::ListenerHealth::INBOUND
+                           : v1::ListenerHealth::OUTBOUND);
+  health.set_state(ToProto(listener.state));
+  health.set_connections(static_cast<std::uint32_t>(listener.connections));
   return health;
 }
 

@@ -13,6 +13,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proxy/base/drain_scope.h"
+#include "proxy/base/listener_view.h"
 #include "proxy/registry/registry.h"
 #include "remora/v1/control.pb.h"
 #include "server/control/server_counters.h"
@@ -43,6 +45,9 @@ absl::StatusOr<proxy::SpecChange> FromProto(const v1::UpdateServerRequest& reque
 // 0 stands for 100; more than 1000 is 1000; negative is INVALID_ARGUMENT.
 absl::StatusOr<std::size_t> PageSize(const v1::ListServersRequest& request);
 
+// INVALID_ARGUMENT for a scope that this release does not know.
+absl::StatusOr<proxy::DrainScope> ScopeOf(const v1::ShutdownRequest& request);
+
 // ---- page tokens ----
 // Opaque to callers: base64url of the filter and of the cursor behind the page.
 std::string PageToken(std::string_view pool_filter, const proxy::ListCursor& cursor);
@@ -56,6 +61,7 @@ v1::Server ToProto(const proxy::ServerView& view);
 void FillCounters(const ServerCounters& counters, v1::ServerStatus& status);
 v1::ServerChange ToProto(const proxy::ServerChange& change);
 v1::PoolHealth ToProto(const proxy::PoolTotals& totals);
+v1::ListenerHealth ToProto(const proxy::ListenerView& listener);
 google::protobuf::Timestamp ToProto(proxy::WallTime time);
 google::protobuf::Duration ToProto(proxy::Duration duration);
 

@@ -282,7 +282,8 @@ def commands(*command):
     """This command and those under it."""
     yield command
     for line in section(help_of(*command), "Commands"):
-        yield from commands(*command, line.split()[0])
+        for name in line.split("  ")[0].split(", "):  # those of a group share a line
+            yield from commands(*command, name)
 
 
 EXAMPLES = [example for command in commands() for example in section(help_of(*command), "Examples")]

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from peers.backend import holding
 from peers.daemon import Daemon, binary
-from peers.http import Connection, fetch
+from peers.http import Connection, fetch, refuses
 from peers.nginx import free_port
 from peers.wait import eventually
 
@@ -19,24 +20,6 @@ E2E_DIR = os.path.dirname(os.path.abspath(__file__))
 def remorad(*arguments, **more):
     return subprocess.run([binary("REMORAD", "remorad"), *arguments], capture_output=True,
                           text=True, timeout=20, **more)
-
-
-def holding(one):
-    gate = one.gate()
-
-    async def hold(exchange):
-        await gate.wait()
-        await exchange.answer(200, [], b"finished")
-    one.handler = hold
-    return gate
-
-
-def refuses(address):
-    try:
-        socket.create_connection(address, timeout=2).close()
-        return False
-    except OSError:
-        return True
 
 
 # ---- start --------------------------------------------------------------------------------------

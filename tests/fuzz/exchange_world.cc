@@ -256,7 +256,7 @@ World::World(const Script& script, std::string_view input)
 
 World::~World() {
   plane_->connections.CutAll();
-  plane_->upstream.CutAll();
+  plane_->upstream.CutAll(DrainScope::kAll);
   plane_->loop.Close();
   plane_->loop.context().poll();
   CloseFd(client_fd_);

@@ -344,3 +344,14 @@ class Backend:
         for name in ("upgrade", "te"):
             if name in names and name not in options:
                 self.violations.append(f"{name} is not named in Connection: {request}")
+
+
+def holding(one):
+    """Makes each answer of a backend wait at the gate that is returned."""
+    gate = one.gate()
+
+    async def hold(exchange):
+        await gate.wait()
+        await exchange.answer(200, [], b"finished")
+    one.handler = hold
+    return gate

@@ -137,6 +137,10 @@ class Daemon:
     def data(self):
         return self._address("data")
 
+    def listener(self, index):
+        """In the order of the configuration."""
+        return self._address("data", index)
+
     @property
     def admin(self):
         return self._address("admin")

@@ -176,3 +176,11 @@ def fetch(address, method="GET", target="/", headers=(), body=b"", **more):
     """One request on a connection of its own."""
     with Connection(address) as connection:
         return connection.request(method, target, headers, body, **more)
+
+
+def refuses(address):
+    try:
+        socket.create_connection(address, timeout=2).close()
+        return False
+    except OSError:
+        return True

@@ -14,6 +14,24 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
+// Ends at once and well, and keeps what was started.
+class OneCommand final : public Processes {
+ public:
+  explicit OneCommand(std::vector<std::string>& started) : started_(started) {}
+
+  Outcome Start(const std::vector<std::string>& command) override {
+    started_ = command;
+    return {};
+  }
+  std::optional<Event> Next(std::optional<std::chrono::milliseconds>) override {
+    return Ended{.code = 42};
+  }
+  void Forward(int) override {}
+
+ private:
+  std::vector<std::string>& started_;
+};
+
 // Runs one command line against a fake server and keeps what came of it.
 struct Invocation {
   explicit Invocation(std::vector<std::string> arguments,
@@ -38,10 +56,12 @@ struct Invocation {
              },
          .clock = clock,
          .out = out,
-         .err = err});
+         .err = err,
+         .processes = [this] { return std::make_unique<OneCommand>(started); }});
   }
 
   std::string address;
+  std::vector<std::string> started;  // by exec
   std::chrono::milliseconds timeout{0};
   FakeClock clock;
   std::ostringstream out;
@@ -92,6 +112,12 @@ TEST(CommandLineTest, WrongArgumentsEndWithTwoBeforeAnythingIsCalled) {
       {"health", "--timeout", "0"},
       {"health", "--output", "xml"},
       {"health", "--colour"},
+      {"wait", "--for", "godot"},
+      {"shutdown", "--scope", "outbound"},
+      {"exec"},
+      {"exec", "app"},
+      {"exec", "--"},
+      {"exec", "--shutdown", "maybe", "--", "app"},
   };
   for (const auto& line : lines) {
     const Invocation run(line);
@@ -125,6 +151,30 @@ TEST(CommandLineTest, QuietLeavesOnlyTheData) {
 TEST(CommandLineTest, NoHeadersLeavesOnlyRows) {
   const Invocation run({"-q", "--no-headers", "servers", "add", "a:1"});
   EXPECT_THAT(run.out.str(), StartsWith("a "));
+}
+
+TEST(CommandLineTest, AHealthcheckSaysNothing) {
+  const Invocation ready({"healthcheck"});
+  EXPECT_EQ(ready.exit, ExitCode::kOk);
+  EXPECT_EQ(ready.out.str() + ready.err.str(), "");
+}
+
+TEST(CommandLineTest, TheCallsOfALongWaitAreShort) {
+  const Invocation longer({"wait", "--for=ready", "--timeout", "5m"});
+  EXPECT_EQ(longer.exit, ExitCode::kOk) << longer.err.str();
+  EXPECT_EQ(longer.timeout, std::chrono::seconds(5));
+  const Invocation shorter({"wait", "--timeout", "1s"});
+  EXPECT_EQ(shorter.timeout, std::chrono::seconds(1));
+}
+
+TEST(CommandLineTest, TheCommandOfExecIsNotRead) {
+  const std::vector<std::string> command = {"app", "[a,b]", "--timeout", "x", "", "--", "servers"};
+  std::vector<std::string> arguments = {"exec", "--timeout", "1s", "--shutdown=never", "--"};
+  arguments.insert(arguments.end(), command.begin(), command.end());
+  const Invocation run(arguments);
+  EXPECT_EQ(static_cast<int>(run.exit), 42) << run.err.str();
+  EXPECT_EQ(run.started, command);
+  EXPECT_EQ(run.timeout, std::chrono::seconds(1));
 }
 
 TEST(CommandLineTest, HelpGoesToStdoutAndDocumentsEveryExitCode) {

@@ -32,8 +32,9 @@ class CompletionTest : public testing::Test {
 
 TEST_F(CompletionTest, CommandsComeFirst) {
   EXPECT_THAT(For({""}),
-              ElementsAre("completion", "config", "health", "servers", "status", "top", "version"));
-  EXPECT_THAT(For({"s"}), ElementsAre("servers", "status"));
+              ElementsAre("completion", "config", "exec", "health", "healthcheck", "prestop",
+                          "servers", "shutdown", "status", "top", "version", "wait"));
+  EXPECT_THAT(For({"s"}), ElementsAre("servers", "shutdown", "status"));
   EXPECT_THAT(For({"servers", "re"}), ElementsAre("remove"));
   EXPECT_THAT(For({}), Contains("servers"));
   EXPECT_EQ(asked_, 0) << "nobody is called for what is known here";

@@ -50,6 +50,10 @@ class FakeControlClient final : public ControlClient {
     health_replies.pop_front();
     return reply;
   }
+  Reply<v1::ShutdownResponse> Shutdown(const v1::ShutdownRequest& request) override {
+    shutdowns.push_back(request.scope());
+    return shutdown_reply;
+  }
   Reply<v1::UpdateServerResponse> UpdateServer(const v1::UpdateServerRequest& request) override {
     changes.push_back("update " + request.pool() + "/" + request.id());
     updated = request;
@@ -74,6 +78,7 @@ class FakeControlClient final : public ControlClient {
   Reply<v1::UpdateServerResponse> update_reply;
   Reply<v1::DrainServerResponse> drain_reply;
   Reply<v1::UndrainServerResponse> undrain_reply;
+  Reply<v1::ShutdownResponse> shutdown_reply;
 
   v1::AddServerRequest added;
   v1::RemoveServerRequest removed;
@@ -84,6 +89,7 @@ class FakeControlClient final : public ControlClient {
   std::vector<v1::ListServersRequest> listed;
   v1::GetServerRequest got;
   int gets = 0;
+  std::vector<v1::ShutdownRequest::Scope> shutdowns;
 };
 
 // Stands still, except that a pause takes as long as it says.

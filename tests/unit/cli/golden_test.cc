@@ -71,6 +71,12 @@ v1::HealthResponse SomeHealth() {
   pool.set_unhealthy(1);
   pool.set_draining(1);
   pool.set_active_requests(12);
+  v1::ListenerHealth& listener = *health.add_listeners();
+  listener.set_address("0.0.0.0:3000");
+  listener.set_pool("default");
+  listener.set_direction(v1::ListenerHealth::INBOUND);
+  listener.set_state(v1::ListenerHealth::DRAINING);
+  listener.set_connections(5);
   return health;
 }
 

@@ -28,9 +28,19 @@ TEST(ReadinessTest, IsReadyOnceBoundAndFilledUntilItDrains) {
   readiness.ListenersBound();
   EXPECT_TRUE(readiness.ready());
   EXPECT_TRUE(readiness.started());
-  readiness.BeginDrain();
+  readiness.BeginDrain(proxy::DrainScope::kAll);
   EXPECT_FALSE(readiness.ready());
   EXPECT_TRUE(readiness.started());
+  EXPECT_EQ(readiness.reasons(), std::vector<std::string>{"draining"});
+}
+
+TEST(ReadinessTest, ADrainOfInboundSaysSoUntilAllDrains) {
+  Readiness readiness;
+  readiness.RegistryFilled();
+  readiness.ListenersBound();
+  readiness.BeginDrain(proxy::DrainScope::kInbound);
+  EXPECT_EQ(readiness.reasons(), std::vector<std::string>{"inbound draining"});
+  readiness.BeginDrain(proxy::DrainScope::kAll);
   EXPECT_EQ(readiness.reasons(), std::vector<std::string>{"draining"});
 }
 
@@ -65,7 +75,7 @@ TEST(AdminTest, ReadyzTellsTheReasons) {
   readiness.ListenersBound();
   EXPECT_EQ(Ask(readiness, "/readyz").status, 200U);
   EXPECT_EQ(Ask(readiness, "/readyz").body, "ok\n");
-  readiness.BeginDrain();
+  readiness.BeginDrain(proxy::DrainScope::kAll);
   EXPECT_EQ(Ask(readiness, "/readyz").status, 503U);
   EXPECT_EQ(Ask(readiness, "/readyz", "verbose").body,
             "[+]registry ok\n[+]listeners ok\n[-]draining failed: draining\n[+]config ok\n");
@@ -89,7 +99,7 @@ TEST(AdminTest, StartupzStaysOkWhileDraining) {
   EXPECT_EQ(Ask(readiness, "/startupz").status, 503U);
   readiness.RegistryFilled();
   readiness.ListenersBound();
-  readiness.BeginDrain();
+  readiness.BeginDrain(proxy::DrainScope::kAll);
   EXPECT_EQ(Ask(readiness, "/startupz").status, 200U);
 }
 

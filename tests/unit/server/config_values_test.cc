@@ -17,6 +17,7 @@ namespace remora::server {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 TEST(ValuesTest, DurationsAreDigitsAndAUnit) {
   EXPECT_EQ(ParseDuration("250ms"), milliseconds(250));
@@ -156,6 +157,73 @@ TEST(EnvironmentTest, EveryScalarPathIsAKeyOfTheTables) {
         .overrides = {{"X", std::string(path), {good.at(std::string(path))}}}};
     EXPECT_TRUE(BuildConfig(sources).ok()) << path;
   }
+}
+
+// ---- the grace of a pod ----
+
+absl::StatusOr<Config> InPod(const std::string& grace, const std::string& file = "") {
+  return BuildConfig(
+      {.demo = false, .file_text = file, .file_name = "c.yaml", .overrides = {}, .grace = grace});
+}
+
+TEST(GraceTest, TheTimesThatNobodySetFitIntoIt) {
+  struct Case {
+    const char* grace;
+    milliseconds delay;
+    milliseconds deadline;
+  };
+  for (const auto& [grace, delay, deadline] :
+       {Case{"30", seconds(5), seconds(28)}, Case{"120", seconds(5), seconds(118)},
+        Case{"7", milliseconds(2500), seconds(5)}, Case{"2", seconds(0), seconds(0)},
+        Case{"0", seconds(0), seconds(0)}}) {
+    const auto config = InPod(grace);
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->shutdown.delay, delay) << grace;
+    EXPECT_EQ(config->shutdown.deadline, deadline) << grace;
+    EXPECT_TRUE(config->warnings.empty()) << grace << ": " << config->warnings.front();
+    EXPECT_EQ(config->origins.at("shutdown.deadline"), "TERMINATION_GRACE_PERIOD_SECONDS");
+    EXPECT_EQ(config->origins.contains("shutdown.delay"), delay != seconds(5)) << grace;
+  }
+}
+
+TEST(GraceTest, WhatSomebodySetStaysAndIsWarnedOf) {
+  const auto fits = InPod("60", "shutdown: {delay: 1s, deadline: 10s}");
+  ASSERT_TRUE(fits.ok()) << fits.status();
+  EXPECT_EQ(fits->shutdown.deadline, seconds(10));
+  EXPECT_EQ(fits->origins.at("shutdown.deadline"), "c.yaml:1:33");
+  EXPECT_TRUE(fits->warnings.empty());
+  const auto late = InPod("10", "shutdown: {deadline: 9s}");
+  ASSERT_TRUE(late.ok()) << late.status();
+  EXPECT_EQ(late->shutdown.deadline, seconds(9));
+  EXPECT_EQ(late->warnings,
+            std::vector<std::string>{
+                "shutdown.deadline is 9s, but the pod is killed 10s after its end began "
+                "(TERMINATION_GRACE_PERIOD_SECONDS): set it to 8s at most, or make "
+                "terminationGracePeriodSeconds longer"});
+  const auto slow = InPod("10", "shutdown: {delay: 12s}");
+  ASSERT_TRUE(slow.ok()) << slow.status();
+  EXPECT_EQ(slow->shutdown.delay, seconds(12));
+  EXPECT_EQ(slow->shutdown.deadline, seconds(12)) << "never before the delay is over";
+  EXPECT_EQ(slow->warnings.size(), 2U);
+}
+
+TEST(GraceTest, WhatIsNoNumberIsAnError) {
+  for (const char* const bad : {"30s", "-1", "1.5", "99999999", "\x1b"}) {
+    const auto config = InPod(bad);
+    ASSERT_FALSE(config.ok()) << bad;
+    EXPECT_NE(config.status().message().find("TERMINATION_GRACE_PERIOD_SECONDS: '"),
+              std::string::npos)
+        << config.status();
+  }
+}
+
+TEST(GraceTest, ItComesFromTheEnvironment) {
+  const std::map<std::string, std::string> variables{{"TERMINATION_GRACE_PERIOD_SECONDS", "20"}};
+  Flags flags;
+  flags.config_file = "/dev/null";
+  const auto config = LoadConfig(flags, EnvironmentOf(variables));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->shutdown.deadline, seconds(18));
 }
 
 Flags Parse(std::vector<const char*> arguments) {

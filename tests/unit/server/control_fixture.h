@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -28,6 +29,9 @@ class NoEvents final : public proxy::BackendEvents {
 
 class ControlFixture : public testing::Test {
  protected:
+  explicit ControlFixture(ControlHooks hooks = {})
+      : service_(registry_, readiness_, "1.2.3", std::move(hooks)) {}
+
   void SetUp() override {
     std::string pattern = testing::TempDir() + "remora-control-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
@@ -83,7 +87,7 @@ class ControlFixture : public testing::Test {
   NoEvents events_;
   proxy::Registry registry_{{"default", "api"}, &events_};
   Readiness readiness_;
-  ControlService service_{registry_, readiness_, "1.2.3"};
+  ControlService service_;
   std::unique_ptr<ControlServer> server_;
   std::unique_ptr<v1::Control::Stub> stub_;
 };

@@ -59,13 +59,13 @@ class ControlServerTest : public ControlFixture {
 TEST_F(ControlServerTest, CountersComeFromTheirSourceByName) {
   ASSERT_TRUE(Add("http://127.0.0.1:9001").ok());
   ControlService counting(registry_, readiness_, "1.2.3",
-                          [](std::string_view pool, std::string_view id) {
+                          {.counters = [](std::string_view pool, std::string_view id) {
                             std::optional<ServerCounters> counters;
                             if (pool == "default" && id == "127-0-0-1-9001") {
                               counters = {.requests = 5, .failures = 1, .p50 = {}, .p99 = {}};
                             }
                             return counters;
-                          });
+                          }});
   auto server = ControlServer::Open("unix:" + directory_ + "/counting.sock", false);
   ASSERT_TRUE(server.ok()) << server.status();
   ASSERT_TRUE((*server)->Start(counting).ok());
@@ -299,7 +299,7 @@ TEST_F(ControlServerTest, HealthTellsReadinessWithReasonsAndTotals) {
   readiness_.ListenersBound();
   readiness_.RegistryFilled();
   EXPECT_TRUE(HealthOf(*stub_).ready());
-  readiness_.BeginDrain();
+  readiness_.BeginDrain(proxy::DrainScope::kAll);
   health = HealthOf(*stub_);
   EXPECT_FALSE(health.ready());
   ASSERT_EQ(health.reasons_size(), 1);
