@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/inject.h"
 #include "cli/context.h"
 
 namespace remora::cli {
@@ -28,6 +29,7 @@ struct Arguments {
   ServersUndrainOptions undrain;
   ServersApplyOptions apply;
   TopOptions top;
+  InjectOptions inject;
   std::vector<std::string> labels;
   std::string drain_timeout;
   std::string top_interval = "1s";
@@ -36,7 +38,7 @@ struct Arguments {
   std::string output = "table";
 
   // What is to be done: a command that calls the sidecar, or one that does not.
-  enum class Local { kNone, kConfig, kCompletion };
+  enum class Local { kNone, kConfig, kCompletion, kInject };
   std::function<Outcome(const Context&)> command;
   Local local = Local::kNone;
   // The formats that the command has.
@@ -44,6 +46,7 @@ struct Arguments {
 };
 
 void DefineCommands(CLI::App& app, Arguments& to);
+void DefineInject(CLI::App& app, Arguments& to);  // one of them
 
 // "table" and its like; nullopt for another text.
 std::optional<OutputFormat> ParseFormat(const std::string& text);

@@ -31,8 +31,8 @@ class CompletionTest : public testing::Test {
 };
 
 TEST_F(CompletionTest, CommandsComeFirst) {
-  EXPECT_THAT(For({""}),
-              ElementsAre("completion", "config", "health", "servers", "status", "top", "version"));
+  EXPECT_THAT(For({""}), ElementsAre("completion", "config", "health", "inject", "servers",
+                                     "status", "top", "version"));
   EXPECT_THAT(For({"s"}), ElementsAre("servers", "status"));
   EXPECT_THAT(For({"servers", "re"}), ElementsAre("remove"));
   EXPECT_THAT(For({}), Contains("servers"));
@@ -56,6 +56,8 @@ TEST_F(CompletionTest, OptionsAndTheirValues) {
   EXPECT_THAT(For({"servers", "list", "-o", "j"}), ElementsAre("json", "jsonl"));
   EXPECT_THAT(For({"servers", "list", "--pool", ""}), ElementsAre("default", "other"));
   EXPECT_THAT(For({"completion", ""}), ElementsAre("bash", "fish", "zsh"));
+  EXPECT_THAT(For({"inject", "--direction", "i"}), ElementsAre("inbound"));
+  EXPECT_THAT(For({"inject", "--cpu"}), ElementsAre("--cpu-limit", "--cpu-request"));
   EXPECT_THAT(For({"servers", "list", "--timeout", ""}), IsEmpty());
   EXPECT_THAT(For({"servers", "nonsense", ""}), Contains("list"));
 }
