@@ -1,4 +1,5 @@
 """`remoractl inject`: an API server takes what it writes, in a namespace that enforces `restricted`."""
+import json
 import os
 import re
 import subprocess
@@ -29,20 +30,25 @@ def pods(one):
         return [spec for item in one["items"] for spec in pods(item)]
     if one["kind"] == "Pod":
         return [one["spec"]]
-    spec = one["spec"].get("jobTemplate", one)["spec"]
+    spec = one.get("spec", {})
+    spec = spec.get("jobTemplate", one).get("spec", {})
     return [spec["template"]["spec"]] if "template" in spec else []
 
 
 def harden(objects):
     """The applications in the files are not the matter: they get what `restricted` asks for."""
-    for spec in (spec for one in objects if "spec" in one or "items" in one for spec in pods(one)):
+    for spec in (spec for one in objects for spec in pods(one)):
         for container in spec["containers"] + spec.get("initContainers", []):
             if not container["name"].startswith("remora"):
                 container["securityContext"] = restricted()
 
 
 def objects_of(text):
-    return [one for one in yaml.safe_load_all(text) if one]
+    """JSON is asked first: PyYAML takes no tabs."""
+    try:
+        return [json.loads(text)]
+    except ValueError:
+        return [one for one in yaml.safe_load_all(text) if one]
 
 
 def count(objects):
