@@ -5,6 +5,7 @@
 
 #include "cli/arguments.h"
 #include "cli/help.h"
+#include "cli/inject/options.h"
 
 namespace remora::cli {
 namespace {
@@ -60,6 +61,14 @@ TEST_F(CompletionTest, OptionsAndTheirValues) {
   EXPECT_THAT(For({"inject", "--cpu"}), ElementsAre("--cpu-limit", "--cpu-request"));
   EXPECT_THAT(For({"servers", "list", "--timeout", ""}), IsEmpty());
   EXPECT_THAT(For({"servers", "nonsense", ""}), Contains("list"));
+}
+
+TEST_F(CompletionTest, InjectHasAFlagForEachAnnotationButItsOwn) {
+  const std::vector<std::string> flags = For({"inject", "--"});
+  for (const inject::OptionRule& rule : inject::OptionRules()) {
+    if (rule.name == "inject") continue;
+    EXPECT_THAT(flags, Contains("--" + std::string(rule.name)));
+  }
 }
 
 TEST_F(CompletionTest, TheServerOfAHalfWrittenLineIsFound) {
