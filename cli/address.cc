@@ -79,9 +79,11 @@ SocketOwner LookAtSocket(const std::string& path, uid_t uid) {
   const bool seen =
       ::lstat(directory.c_str(), &entry) == 0 && ::stat(directory.c_str(), &target) == 0;
   if (!seen || !S_ISSOCK(socket.st_mode) || OthersMayReplace(target)) return SocketOwner::kOther;
-  const bool ours = OwnedBy(socket, uid) && OwnedBy(entry, uid) && OwnedBy(target, uid);
-  return ours || GivenByRoot(directory, target, socket) ? SocketOwner::kTrusted
-                                                        : SocketOwner::kOther;
+  const bool is_link = S_ISLNK(entry.st_mode);
+  const bool way_is_ours = !is_link || OwnedBy(entry, uid);
+  const bool ours = OwnedBy(socket, uid) && OwnedBy(target, uid);
+  return way_is_ours && (ours || GivenByRoot(directory, target, socket)) ? SocketOwner::kTrusted
+                                                                         : SocketOwner::kOther;
 }
 
 Environment Environment::OfThisProcess() {

@@ -8,6 +8,7 @@
 #include "cli/arguments.h"
 #include "cli/arguments_lifecycle.h"
 #include "cli/commands/config.h"
+#include "cli/commands/inject.h"
 #include "cli/commands/lookup.h"
 #include "cli/completion.h"
 #include "cli/context.h"
@@ -113,10 +114,20 @@ std::string FormatProblem(const Arguments& to) {
 
 ExitCode RunLocal(const Arguments& to, const ChosenAddress& address,
                   const Surroundings& surroundings) {
-  if (to.local == Arguments::Local::kCompletion) {
-    surroundings.out << *CompletionScript(to.shell);
-  } else {
-    surroundings.out << ConfigText(to.global, address);
+  switch (to.local) {
+    case Arguments::Local::kCompletion:
+      surroundings.out << *CompletionScript(to.shell);
+      break;
+    case Arguments::Local::kInject:
+      if (auto done = Inject(to.inject, to.global, surroundings.out, surroundings.err); !done) {
+        return Refuse(std::move(done.error()), surroundings);
+      }
+      break;
+    case Arguments::Local::kConfig:
+    case Arguments::Local::kExec:  // it and kNone have functions of their own
+    case Arguments::Local::kNone:
+      surroundings.out << ConfigText(to.global, address);
+      break;
   }
   return ExitCode::kOk;
 }
@@ -138,7 +149,7 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
     return Refuse({.exit = ExitCode::kUsage,
                    .message = "no command: name one of servers list|get|add|remove|drain|undrain|"
                               "apply, health, status, top, wait, shutdown, prestop, healthcheck, "
-                              "exec, config, completion and version",
+                              "exec, inject, config, completion and version",
                    .hint = "`remoractl --help` shows commands and options"},
                   surroundings);
   }
@@ -161,7 +172,9 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
   ChosenAddress chosen{to.global.server, "--server"};
   if (chosen.address.empty()) {
     auto address = ChooseAddress(surroundings.environment);
-    if (!address && to.local != Arguments::Local::kCompletion) {
+    const bool matters =
+        to.local == Arguments::Local::kNone || to.local == Arguments::Local::kConfig;
+    if (!address && matters) {
       return Refuse({.exit = ExitCode::kAuth,
                      .message = std::move(address.error()),
                      .hint = "if you trust it, name it with --server unix:/path or REMORA_SERVER"},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/inject.h"
 #include "cli/commands/lifecycle.h"
 #include "cli/context.h"
 #include "cli/exec/exec.h"
@@ -40,6 +41,7 @@ struct Arguments {
     bool wait = false;
     bool live = false;
   } lifecycle;
+  InjectOptions inject;
   std::vector<std::string> labels;
   std::string drain_timeout;
   std::string top_interval = "1s";
@@ -48,7 +50,7 @@ struct Arguments {
   std::string output = "table";
 
   // What is to be done: a command that calls the sidecar, or one that does not.
-  enum class Local { kNone, kConfig, kCompletion, kExec };
+  enum class Local { kNone, kConfig, kCompletion, kExec, kInject };
   std::function<Outcome(const Context&)> command;
   Local local = Local::kNone;
   // The formats that the command has.
@@ -58,6 +60,7 @@ struct Arguments {
 };
 
 void DefineCommands(CLI::App& app, Arguments& to);
+void DefineInject(CLI::App& app, Arguments& to);  // one of them
 
 // ---- for the files that define commands ----
 
@@ -66,7 +69,7 @@ inline const std::vector<OutputFormat> kOfDocuments = {OutputFormat::kTable, Out
 inline const std::vector<OutputFormat> kOfText = {OutputFormat::kTable};
 
 // Commands of a group share a line of the first help page, which ends with the group's name.
-inline constexpr const char* kGroupOfPods = "in pods";
+inline constexpr const char* kGroupOfPods = "for pods";
 
 // One command: what it runs, which formats it has (kept by reference), and the end of its help.
 CLI::App* DefineCommand(CLI::App& parent, Arguments& to, const std::string& name,

@@ -50,9 +50,9 @@ Examples:
 
 constexpr const char* kExecFooter =
     R"(Waits for a ready sidecar (--timeout, 60s unless given: exit code 124), starts the command, hands
-signals on to it, and ends with its exit code: 128 and the number where a signal ended it, 126 or 127
-where it can't be started. As process 1 it takes away dead children. When the command has ended, it
-tells the sidecar to end: always, on-success (for restartPolicy: OnFailure) or never.
+signals on to it and ends with its exit code: 128 and the number where a signal ended it, 126 or
+127 where it can't be started. As process 1 it takes away dead children. When the command has ended,
+it tells the sidecar to end: always, on-success (for restartPolicy: OnFailure) or never.
 Examples:
   remoractl exec -- echo "beside a sidecar that is ready"
   remoractl exec --timeout 30s --shutdown never -- env

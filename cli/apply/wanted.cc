@@ -5,15 +5,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "cli/commands/lookup.h"
+#include "cli/input.h"
 
 namespace remora::cli {
 namespace {
@@ -173,19 +170,9 @@ Reply<std::vector<WantedServer>> ParseWanted(const std::string& text, const std:
 }
 
 Reply<std::vector<WantedServer>> ReadWanted(const std::string& file) {
-  std::ostringstream text;
-  if (file == "-") {
-    text << std::cin.rdbuf();
-    return ParseWanted(text.str(), "stdin");
-  }
-  std::ifstream input(file);
-  if (input) text << input.rdbuf();
-  if (!input || input.bad()) {
-    return std::unexpected(Failure{.exit = ExitCode::kUsage,
-                                   .message = "can't read " + file,
-                                   .hint = "name a file that you may read, or - for stdin"});
-  }
-  return ParseWanted(text.str(), file);
+  const auto text = ReadInput(file);
+  if (!text) return std::unexpected(text.error());
+  return ParseWanted(*text, NameOfInput(file));
 }
 
 }  // namespace remora::cli

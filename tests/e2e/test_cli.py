@@ -289,6 +289,17 @@ def commands(*command):
 EXAMPLES = [example for command in commands() for example in section(help_of(*command), "Examples")]
 
 
+WORKLOAD = """apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  serviceAccountName: web
+  terminationGracePeriodSeconds: 30
+  containers:
+  - {name: web, image: "web:1"}
+"""
+
+
 def test_every_command_has_an_example():
     shown = " ".join(EXAMPLES)
     for command in commands():
@@ -303,6 +314,7 @@ def test_an_example_works(example, remora, backend, directory):
     daemon.control.add(one.url, id="app-1")
     eventually(lambda: daemon.control.state("app-1") == "ACTIVE")
     write(directory, "servers.yaml", "servers:\n  - http://127.0.0.1:9001\n")
+    write(directory, "web.yaml", WORKLOAD)
     env = {**os.environ, "REMORA_SERVER": daemon.control_target,
            "PATH": os.path.dirname(REMORACTL) + ":" + os.environ["PATH"]}
     if " top " in example:

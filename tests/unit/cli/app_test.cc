@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <sstream>
 
@@ -118,6 +120,12 @@ TEST(CommandLineTest, WrongArgumentsEndWithTwoBeforeAnythingIsCalled) {
       {"exec", "app"},
       {"exec", "--"},
       {"exec", "--shutdown", "maybe", "--", "app"},
+      {"inject"},
+      {"inject", "-f", "a", "--check", "--remove"},
+      {"inject", "-f", "a", "--direction", "both"},
+      {"inject", "-f", "a", "--memory-limit", "much"},
+      {"inject", "-f", "a", "--kubernetes", "new"},
+      {"inject", "-f", "a", "-o", "json"},
   };
   for (const auto& line : lines) {
     const Invocation run(line);
@@ -175,6 +183,32 @@ TEST(CommandLineTest, TheCommandOfExecIsNotRead) {
   EXPECT_EQ(static_cast<int>(run.exit), 42) << run.err.str();
   EXPECT_EQ(run.started, command);
   EXPECT_EQ(run.timeout, std::chrono::seconds(1));
+}
+
+TEST(CommandLineTest, InjectReadsAFileAndCallsNobody) {
+  const std::string file = testing::TempDir() + "remora-inject.yaml";
+  const std::string text =
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: a}]\n";
+  std::ofstream(file) << text;
+  // A socket of another user is no matter, as it is not used.
+  const Invocation run({"inject", "-f", file, "--config", "web"}, std::nullopt,
+                       SocketOwner::kOther);
+  EXPECT_EQ(run.exit, ExitCode::kOk) << run.err.str();
+  EXPECT_EQ(run.address, "");
+  EXPECT_THAT(run.out.str(), HasSubstr("\n  - name: remora\n"));
+  EXPECT_EQ(run.err.str(), "Pod/a: sidecar added\n");
+  const Invocation quiet({"-q", "inject", "-f", file, "--remove"});
+  EXPECT_EQ(quiet.out.str(), text);
+  EXPECT_EQ(quiet.err.str(), "");
+  const Invocation check({"inject", "-f", file, "--check", "--kubernetes", "1.28"});
+  EXPECT_EQ(check.exit, ExitCode::kFailure);
+  EXPECT_THAT(check.out.str(), StartsWith(file + ":4:1: Pod/a: Kubernetes 1.28 has no native "));
+  EXPECT_THAT(check.out.str(), HasSubstr("\n  mend: "));
+  EXPECT_EQ(check.err.str(), "error: 3 things stand in the way of the sidecar\n");
+  std::filesystem::remove(file);
+  const Invocation gone({"inject", "-f", file});
+  EXPECT_EQ(gone.exit, ExitCode::kUsage);
+  EXPECT_THAT(gone.err.str(), StartsWith("error: can't read " + file));
 }
 
 TEST(CommandLineTest, HelpGoesToStdoutAndDocumentsEveryExitCode) {

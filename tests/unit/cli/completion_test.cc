@@ -5,6 +5,7 @@
 
 #include "cli/arguments.h"
 #include "cli/help.h"
+#include "cli/inject/options.h"
 
 namespace remora::cli {
 namespace {
@@ -32,8 +33,8 @@ class CompletionTest : public testing::Test {
 
 TEST_F(CompletionTest, CommandsComeFirst) {
   EXPECT_THAT(For({""}),
-              ElementsAre("completion", "config", "exec", "health", "healthcheck", "prestop",
-                          "servers", "shutdown", "status", "top", "version", "wait"));
+              ElementsAre("completion", "config", "exec", "health", "healthcheck", "inject",
+                          "prestop", "servers", "shutdown", "status", "top", "version", "wait"));
   EXPECT_THAT(For({"s"}), ElementsAre("servers", "shutdown", "status"));
   EXPECT_THAT(For({"servers", "re"}), ElementsAre("remove"));
   EXPECT_THAT(For({}), Contains("servers"));
@@ -57,8 +58,18 @@ TEST_F(CompletionTest, OptionsAndTheirValues) {
   EXPECT_THAT(For({"servers", "list", "-o", "j"}), ElementsAre("json", "jsonl"));
   EXPECT_THAT(For({"servers", "list", "--pool", ""}), ElementsAre("default", "other"));
   EXPECT_THAT(For({"completion", ""}), ElementsAre("bash", "fish", "zsh"));
+  EXPECT_THAT(For({"inject", "--direction", "i"}), ElementsAre("inbound"));
+  EXPECT_THAT(For({"inject", "--cpu"}), ElementsAre("--cpu-limit", "--cpu-request"));
   EXPECT_THAT(For({"servers", "list", "--timeout", ""}), IsEmpty());
   EXPECT_THAT(For({"servers", "nonsense", ""}), Contains("list"));
+}
+
+TEST_F(CompletionTest, InjectHasAFlagForEachAnnotationButItsOwn) {
+  const std::vector<std::string> flags = For({"inject", "--"});
+  for (const inject::OptionRule& rule : inject::OptionRules()) {
+    if (rule.name == "inject") continue;
+    EXPECT_THAT(flags, Contains("--" + std::string(rule.name)));
+  }
 }
 
 TEST_F(CompletionTest, TheServerOfAHalfWrittenLineIsFound) {

@@ -1,0 +1,18 @@
+// Files that commands read whole.
+//
+// Threads: one.
+#pragma once
+
+#include <string>
+
+#include "cli/failure.h"
+
+namespace remora::cli {
+
+// The text of the file with this name, or of the standard input for "-".
+Reply<std::string> ReadInput(const std::string& file);
+
+// What places in it are named by: "servers.yaml", or "stdin".
+std::string NameOfInput(const std::string& file);
+
+}  // namespace remora::cli
