@@ -137,8 +137,8 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
   if (!to.command && to.local == Arguments::Local::kNone) {
     return Refuse({.exit = ExitCode::kUsage,
                    .message = "no command: name one of servers list|get|add|remove|drain|undrain|"
-                              "apply, health, status, top, wait, shutdown, prestop, healthcheck, "
-                              "exec, config, completion and version",
+                              "apply, health, status, top, discover, wait, shutdown, prestop, "
+                              "healthcheck, exec, config, completion and version",
                    .hint = "`remoractl --help` shows commands and options"},
                   surroundings);
   }

@@ -12,6 +12,7 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/lifecycle.h"
 #include "cli/context.h"
+#include "cli/discovery/discover.h"
 #include "cli/exec/exec.h"
 
 namespace remora::cli {
@@ -40,6 +41,7 @@ struct Arguments {
     bool wait = false;
     bool live = false;
   } lifecycle;
+  DiscoverOptions discover;
   std::vector<std::string> labels;
   std::string drain_timeout;
   std::string top_interval = "1s";
@@ -58,6 +60,7 @@ struct Arguments {
 };
 
 void DefineCommands(CLI::App& app, Arguments& to);
+void DefineDiscover(CLI::App& app, Arguments& to);  // one of them
 
 // ---- for the files that define commands ----
 
