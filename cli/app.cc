@@ -149,7 +149,7 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
     return Refuse({.exit = ExitCode::kUsage,
                    .message = "no command: name one of servers list|get|add|remove|drain|undrain|"
                               "apply, health, status, top, wait, shutdown, prestop, healthcheck, "
-                              "exec, inject, config, completion and version",
+                              "exec, inject, discover, config, completion and version",
                    .hint = "`remoractl --help` shows commands and options"},
                   surroundings);
   }

@@ -359,6 +359,7 @@ void DefineCommands(CLI::App& app, Arguments& to) {
       ->capture_default_str();
   top->add_option("--pool", to.top.pool, "Only this pool")->type_name("NAME");
   DefineInject(app, to);
+  DefineDiscover(app, to);
   DefineLocalCommands(app, to);
   DefineCommand(app, to, "version", "Shows the versions of client and server", kVersionFooter,
                 kOfDocuments, Version);

@@ -13,6 +13,7 @@
 #include "cli/commands/inject.h"
 #include "cli/commands/lifecycle.h"
 #include "cli/context.h"
+#include "cli/discovery/discover.h"
 #include "cli/exec/exec.h"
 
 namespace remora::cli {
@@ -42,6 +43,7 @@ struct Arguments {
     bool live = false;
   } lifecycle;
   InjectOptions inject;
+  DiscoverOptions discover;
   std::vector<std::string> labels;
   std::string drain_timeout;
   std::string top_interval = "1s";
@@ -60,7 +62,8 @@ struct Arguments {
 };
 
 void DefineCommands(CLI::App& app, Arguments& to);
-void DefineInject(CLI::App& app, Arguments& to);  // one of them
+void DefineInject(CLI::App& app, Arguments& to);    // one of them
+void DefineDiscover(CLI::App& app, Arguments& to);  // one of them
 
 // ---- for the files that define commands ----
 

@@ -48,6 +48,10 @@ class GrpcControlClient final : public ControlClient {
   Reply<v1::UndrainServerResponse> UndrainServer(const v1::UndrainServerRequest& request) override {
     return Call(&v1::Control::Stub::UndrainServer, request);
   }
+  Reply<v1::ReplaceServersResponse> ReplaceServers(
+      const v1::ReplaceServersRequest& request) override {
+    return Call(&v1::Control::Stub::ReplaceServers, request);
+  }
   Reply<v1::ListServersResponse> ListServers(const v1::ListServersRequest& request) override {
     return Call(&v1::Control::Stub::ListServers, request);
   }
@@ -103,6 +107,9 @@ Reply<std::unique_ptr<ControlClient>> Connect(const std::string& address,
   grpc::ChannelArguments arguments;
   // The sidecar is at hand: a proxy named in the environment is for other traffic.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Nor does it need sparing: whoever waits for it to come back wants to know soon.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   auto channel = grpc::CreateCustomChannel(*target, grpc::InsecureChannelCredentials(), arguments);
   return std::make_unique<GrpcControlClient>(address, timeout, v1::Control::NewStub(channel));
 }

@@ -23,6 +23,8 @@ class ControlClient {
   virtual Reply<v1::DrainServerResponse> DrainServer(const v1::DrainServerRequest& request) = 0;
   virtual Reply<v1::UndrainServerResponse> UndrainServer(
       const v1::UndrainServerRequest& request) = 0;
+  virtual Reply<v1::ReplaceServersResponse> ReplaceServers(
+      const v1::ReplaceServersRequest& request) = 0;
   virtual Reply<v1::ListServersResponse> ListServers(const v1::ListServersRequest& request) = 0;
   virtual Reply<v1::Server> GetServer(const v1::GetServerRequest& request) = 0;
   virtual Reply<v1::HealthResponse> Health(const v1::HealthRequest& request) = 0;

@@ -131,4 +131,33 @@ Reply<Plan> MakePlan(std::span<const WantedServer> wanted, std::span<const v1::S
   return plan;
 }
 
+Plan PlanOf(const v1::ReplaceServersResponse& answer) {
+  Plan plan{.steps = {}, .unchanged = answer.unchanged()};
+  for (const v1::ServerChange& change : answer.changes()) {
+    Step step{.kind = Step::Kind::kUpdate,
+              .pool = change.pool(),
+              .id = change.id(),
+              .spec = change.after(),
+              .text = change.pool() + "/" + change.id() + ": "};
+    switch (change.kind()) {
+      case v1::ServerChange::ADD:
+        step.kind = Step::Kind::kAdd;
+        step.text += Described(change.after());
+        break;
+      case v1::ServerChange::REMOVE:
+        step.kind = Step::Kind::kRemove;
+        step.text += Described(change.before());
+        break;
+      case v1::ServerChange::REPLACE:
+        step.kind = Step::Kind::kReplace;
+        step.text += Differences(change.before(), change.after()) + " (removed and added again)";
+        break;
+      default:
+        step.text += Differences(change.before(), change.after());
+    }
+    plan.steps.push_back(std::move(step));
+  }
+  return plan;
+}
+
 }  // namespace remora::cli

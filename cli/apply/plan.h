@@ -37,4 +37,7 @@ struct Plan {
 Reply<Plan> MakePlan(std::span<const WantedServer> wanted, std::span<const v1::Server> present,
                      bool prune);
 
+// What an answer of ReplaceServers says it changes, in its order.
+Plan PlanOf(const v1::ReplaceServersResponse& answer);
+
 }  // namespace remora::cli

@@ -5,8 +5,7 @@
 #include "cli/apply/wanted.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/lookup.h"
-#include "cli/output/colour.h"
-#include "cli/output/table.h"
+#include "cli/commands/print.h"
 
 namespace remora::cli {
 namespace {
@@ -56,29 +55,6 @@ Outcome Take(const Step& step, ControlClient& client) {
   return {};
 }
 
-std::string Line(const Step& step, bool with_colour) {
-  const auto line = [&](const char* sign, Colour colour) {
-    return InColour(std::string(sign) + " " + Printable(step.text),
-                    with_colour ? colour : Colour::kNone);
-  };
-  if (step.kind == Step::Kind::kAdd) return line("+", Colour::kGreen);
-  if (step.kind == Step::Kind::kRemove) return line("-", Colour::kRed);
-  return line("~", Colour::kYellow);
-}
-
-std::string Summary(const Plan& plan, bool dry_run) {
-  std::size_t added = 0;
-  std::size_t removed = 0;
-  for (const Step& step : plan.steps) {
-    if (step.kind == Step::Kind::kAdd) ++added;
-    if (step.kind == Step::Kind::kRemove) ++removed;
-  }
-  const std::size_t changed = plan.steps.size() - added - removed;
-  return std::string(dry_run ? "Nothing was changed. It would be: " : "") + std::to_string(added) +
-         " added, " + std::to_string(changed) + " changed, " + std::to_string(removed) +
-         " removed, " + std::to_string(plan.unchanged) + " as they were.";
-}
-
 }  // namespace
 
 Outcome ServersApply(const ServersApplyOptions& options, const Context& context) {
@@ -98,9 +74,9 @@ Outcome ServersApply(const ServersApplyOptions& options, const Context& context)
         return std::unexpected(std::move(failure));
       }
     }
-    context.out << Line(step, context.options.colour) << '\n';
+    PrintStep(step, context);
   }
-  context.Note(Summary(*plan, options.dry_run));
+  NoteSummary(*plan, options.dry_run, context);
   return {};
 }
 

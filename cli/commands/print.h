@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "cli/apply/plan.h"
 #include "cli/context.h"
 #include "cli/output/views.h"
 
@@ -27,5 +28,11 @@ void PrintServers(const v1::ListServersResponse& servers, const Context& context
 
 // In place of a server that is not there (any more): an empty document where one is due.
 void PrintNothing(const Context& context);
+
+// "+ default/a: http://a:1", in colour where there are colours.
+void PrintStep(const Step& step, const Context& context);
+
+// The remark at the end: how many were added, changed and removed.
+void NoteSummary(const Plan& plan, bool dry_run, const Context& context);
 
 }  // namespace remora::cli

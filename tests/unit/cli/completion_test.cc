@@ -32,9 +32,9 @@ class CompletionTest : public testing::Test {
 };
 
 TEST_F(CompletionTest, CommandsComeFirst) {
-  EXPECT_THAT(For({""}),
-              ElementsAre("completion", "config", "exec", "health", "healthcheck", "inject",
-                          "prestop", "servers", "shutdown", "status", "top", "version", "wait"));
+  EXPECT_THAT(For({""}), ElementsAre("completion", "config", "discover", "exec", "health",
+                                     "healthcheck", "inject", "prestop", "servers", "shutdown",
+                                     "status", "top", "version", "wait"));
   EXPECT_THAT(For({"s"}), ElementsAre("servers", "shutdown", "status"));
   EXPECT_THAT(For({"servers", "re"}), ElementsAre("remove"));
   EXPECT_THAT(For({}), Contains("servers"));
@@ -105,6 +105,7 @@ TEST_F(CompletionTest, EachHelpHasAnExampleAndEveryOption) {
       EXPECT_THAT(help, HasSubstr("Examples:\n  ")) << command.get_name();
     }
     for (const CLI::Option* option : command.get_options([](const CLI::Option*) { return true; })) {
+      if (option->get_group().empty()) continue;  // hidden
       for (const std::string& name : option->get_lnames()) {
         if (name == "help" && command.get_parent() != nullptr) continue;
         EXPECT_THAT(help, HasSubstr("--" + name));

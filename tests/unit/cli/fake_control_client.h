@@ -59,6 +59,11 @@ class FakeControlClient final : public ControlClient {
     updated = request;
     return update_reply;
   }
+  Reply<v1::ReplaceServersResponse> ReplaceServers(
+      const v1::ReplaceServersRequest& request) override {
+    replaced.push_back(request);
+    return replace_reply;
+  }
   Reply<v1::DrainServerResponse> DrainServer(const v1::DrainServerRequest& request) override {
     drained = request;
     return drain_reply;
@@ -79,12 +84,14 @@ class FakeControlClient final : public ControlClient {
   Reply<v1::DrainServerResponse> drain_reply;
   Reply<v1::UndrainServerResponse> undrain_reply;
   Reply<v1::ShutdownResponse> shutdown_reply;
+  Reply<v1::ReplaceServersResponse> replace_reply;
 
   v1::AddServerRequest added;
   v1::RemoveServerRequest removed;
   v1::UpdateServerRequest updated;
   v1::DrainServerRequest drained;
   v1::UndrainServerRequest undrained;
+  std::vector<v1::ReplaceServersRequest> replaced;
   std::vector<std::string> changes;  // in the order of the calls
   std::vector<v1::ListServersRequest> listed;
   v1::GetServerRequest got;
