@@ -94,7 +94,10 @@ def test_a_job_ends_when_its_application_has_ended(namespace, images):
     run = namespace.kubectl("wait", "--for=condition=complete", "job/job", "--timeout=90s",
                             check=False)
     assert run.returncode == 0, namespace.why()
-    assert "http://backend.example:80" in namespace.kubectl("logs", "job/job").stdout
+    [status] = [one["status"] for one in namespace.get("pods")["items"]]
+    ended = {one["name"]: one["state"]["terminated"]["exitCode"]
+             for one in status["containerStatuses"]}
+    assert ended == {"app": 0}  # it has found its sidecar
 
 
 def test_a_sidecar_keeps_its_state_while_the_application_crashes(namespace, images):
@@ -106,7 +109,7 @@ def test_a_sidecar_keeps_its_state_while_the_application_crashes(namespace, imag
     eventually(lambda: restarts(namespace, name)["app"] >= 2, 90, "the application restarts")
     assert restarts(namespace, name)["remora"] == 0
     listed = json.loads(namespace.through(name, 3002, "/servers"))["servers"]
-    assert [one["state"] for one in listed] == ["ACTIVE"]
+    assert [one["status"]["state"] for one in listed] == ["ACTIVE"]
 
 
 def test_a_new_sidecar_comes_into_a_running_pod(namespace, images):
