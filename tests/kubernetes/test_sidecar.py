@@ -6,8 +6,11 @@ from cluster import NEXT_IMAGE, build, eventually, peer_container, pod
 RATE = 200  # requests a second
 # Behind a change of a ConfigMap the kubelet may wait for its sync period, 60 s and some more.
 KUBELET_SYNC = 150
-# An application may not end before others have learned that it is going to.
-LINGER = {"preStop": {"sleep": {"seconds": 6}}}
+
+
+def linger(seconds):
+    """An application may not end before others have learned that it is going to."""
+    return {"preStop": {"sleep": {"seconds": seconds}}}
 
 
 def replace_app(name, container, replicas=1):
@@ -29,8 +32,8 @@ def server(lifecycle=None):
 
 
 def inbound_server():
-    """Behind the sidecar, so no probe of the kubelet's needs to reach it."""
-    return peer_container("serve", 8080, lifecycle=LINGER)
+    """Behind the sidecar: for as long as that takes new requests, 5 s, and then for the last ones."""
+    return peer_container("serve", 8080, lifecycle=linger(12))
 
 
 def outbound_config(*addresses):
@@ -183,7 +186,7 @@ def test_slow_answers_of_a_deleted_pod_are_whole(namespace, images, lifecycle):
 
 def start_outbound(namespace, replicas):
     namespace.apply(build("outbound", namespace.name, [
-        replace_app("app", load("127.0.0.1:3000")), replace_app("backend", server(LINGER), replicas)]))
+        replace_app("app", load("127.0.0.1:3000")), replace_app("backend", server(linger(6)), replicas)]))
     namespace.wait_rollout("deployment/backend")
     namespace.wait_rollout("deployment/app")
     return namespace.pod_names("app").pop()
