@@ -152,8 +152,13 @@ class Namespace:
         text = self.kubectl("get", "pods", "-o", "wide", check=False).stdout
         text += self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).stdout
         for one in self.get("pods")["items"]:
-            text += self.kubectl("logs", one["metadata"]["name"], "--all-containers", "--tail=15",
-                                 "--prefix", check=False).stdout
+            name, status = one["metadata"]["name"], one["status"]
+            both = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
+            for container in both:
+                text += f"{name} {container['name']}: {json.dumps(container['state'])}\n"
+            # Not every cluster's API server reaches its nodes by name, so there may be none.
+            text += self.kubectl("logs", name, "--all-containers", "--tail=15", "--prefix",
+                                 check=False).stdout
         return text
 
     def delete(self):

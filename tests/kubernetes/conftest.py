@@ -1,5 +1,6 @@
 """Fixtures of the tests on a cluster, the one that KUBECONFIG names; without one they are skipped."""
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -64,7 +65,8 @@ def images(cluster, tmp_path_factory):
 def has_command(word):
     """Whether the remoractl in the image knows the command."""
     binary = ROOT / "build" / "release" / "bin" / "remoractl"
-    return subprocess.run([binary, word, "--help"], capture_output=True, check=False).returncode == 0
+    text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
+    return re.search(rf"^  {word}\b", text, re.MULTILINE) is not None
 
 
 @pytest.fixture

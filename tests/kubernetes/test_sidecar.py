@@ -6,8 +6,11 @@ from cluster import NEXT_IMAGE, build, eventually, peer_container, pod
 RATE = 200  # requests a second
 # Behind a change of a ConfigMap the kubelet may wait for its sync period, 60 s and some more.
 KUBELET_SYNC = 150
-# An application may not end before others have learned that it is going to.
-LINGER = {"preStop": {"sleep": {"seconds": 6}}}
+
+
+def linger(seconds):
+    """An application may not end before others have learned that it is going to."""
+    return {"preStop": {"sleep": {"seconds": seconds}}}
 
 
 def replace_app(name, container, replicas=1):
@@ -29,8 +32,9 @@ def server(lifecycle=None):
 
 
 def inbound_server():
-    """Behind the sidecar, so no probe of the kubelet's needs to reach it."""
-    return peer_container("serve", 8080, lifecycle=LINGER)
+    """Behind the sidecar: for as long as that takes new requests, 5 s, and then for the last ones."""
+    probe = {"httpGet": {"path": "/", "port": 3000}, "periodSeconds": 1}
+    return peer_container("serve", 8080, readinessProbe=probe, lifecycle=linger(12))
 
 
 def outbound_config(*addresses):
@@ -72,9 +76,10 @@ def expect_pods(namespace, client, names, timeout):
     return eventually(seen, timeout, f"answers of {sorted(names)} and of no others")
 
 
-def expect_no_failures(namespace, client):
+def expect_no_failures(namespace, client, before=0):
+    """None but those that were seen before, while the first servers were still to be probed."""
     stats = namespace.stats(client)
-    assert stats["failed"] == 0, json.dumps(stats, indent=1)
+    assert stats["failed"] == before, json.dumps(stats, indent=1)
 
 
 # ---- life ----
@@ -94,7 +99,10 @@ def test_a_job_ends_when_its_application_has_ended(namespace, images):
     run = namespace.kubectl("wait", "--for=condition=complete", "job/job", "--timeout=90s",
                             check=False)
     assert run.returncode == 0, namespace.why()
-    assert "http://backend.example:80" in namespace.kubectl("logs", "job/job").stdout
+    [status] = [one["status"] for one in namespace.get("pods")["items"]]
+    ended = {one["name"]: one["state"]["terminated"]["exitCode"]
+             for one in status["containerStatuses"]}
+    assert ended == {"app": 0}  # it has found its sidecar
 
 
 def test_a_sidecar_keeps_its_state_while_the_application_crashes(namespace, images):
@@ -106,7 +114,7 @@ def test_a_sidecar_keeps_its_state_while_the_application_crashes(namespace, imag
     eventually(lambda: restarts(namespace, name)["app"] >= 2, 90, "the application restarts")
     assert restarts(namespace, name)["remora"] == 0
     listed = json.loads(namespace.through(name, 3002, "/servers"))["servers"]
-    assert [one["state"] for one in listed] == ["ACTIVE"]
+    assert [one["status"]["state"] for one in listed] == ["ACTIVE"]
 
 
 def test_a_new_sidecar_comes_into_a_running_pod(namespace, images):
@@ -124,11 +132,12 @@ def test_a_changed_config_map_is_live_without_a_failed_request(namespace, images
     first, second = start_servers(namespace, "a", "b")
     client = start_client(namespace, first)
     expect_pods(namespace, client, {"a"}, 30)
+    before = namespace.stats(client)["failed"]
     changed = [one for one in build("inbound", namespace.name, config=outbound_config(second))
                if one["kind"] == "ConfigMap"]
     namespace.apply(changed)
     expect_pods(namespace, client, {"b"}, KUBELET_SYNC)
-    expect_no_failures(namespace, client)
+    expect_no_failures(namespace, client, before)
     assert restarts(namespace, client) == {"app": 0, "remora": 0}
 
 
@@ -179,33 +188,36 @@ def test_slow_answers_of_a_deleted_pod_are_whole(namespace, images, lifecycle):
 # ---- outbound ----
 
 def start_outbound(namespace, replicas):
+    """The outbound overlay with servers and a client that count; what has failed until all is warm."""
     namespace.apply(build("outbound", namespace.name, [
-        replace_app("app", load("127.0.0.1:3000")), replace_app("backend", server(LINGER), replicas)]))
+        replace_app("app", load("127.0.0.1:3000")),
+        replace_app("backend", server(linger(6)), replicas)]))
     namespace.wait_rollout("deployment/backend")
     namespace.wait_rollout("deployment/app")
-    return namespace.pod_names("app").pop()
+    client = namespace.pod_names("app").pop()
+    expect_pods(namespace, client, namespace.pod_names("backend"), 20)
+    return client, namespace.stats(client)["failed"]
 
 
 def test_the_application_reaches_every_replica_and_no_request_fails_while_they_scale(
         namespace, images, discover):
-    client = start_outbound(namespace, 3)
-    expect_pods(namespace, client, namespace.pod_names("backend"), 20)
+    client, before = start_outbound(namespace, 3)
     for replicas in (6, 2):
         namespace.kubectl("scale", "deployment/backend", f"--replicas={replicas}")
         eventually(lambda want=replicas: len(namespace.pod_names("backend")) == want, 30, "scaled")
         namespace.wait_rollout("deployment/backend")
         expect_pods(namespace, client, namespace.pod_names("backend"), 20)
-    expect_no_failures(namespace, client)
+    expect_no_failures(namespace, client, before)
 
 
 def test_a_rollout_of_what_it_calls_fails_no_request(namespace, images, discover):
-    client = start_outbound(namespace, 3)
-    before = namespace.pod_names("backend")
+    client, before = start_outbound(namespace, 3)
+    old = namespace.pod_names("backend")
     namespace.kubectl("rollout", "restart", "deployment/backend")
     namespace.wait_rollout("deployment/backend")
-    assert not before & namespace.pod_names("backend")
+    assert not old & namespace.pod_names("backend")
     expect_pods(namespace, client, namespace.pod_names("backend"), 20)
-    expect_no_failures(namespace, client)
+    expect_no_failures(namespace, client, before)
 
 
 # ---- clusters without native sidecars ----

@@ -36,6 +36,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kConnections = 8;
 constexpr int kTimeoutSeconds = 15;
+constexpr int kRequestsPerConnection = 25;  // a Service chooses a pod for a connection
 constexpr std::size_t kMaxFailures = 50;
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -195,8 +196,10 @@ class Client {
 
  private:
   Outcome Exchange() {
+    const bool enough = ++requests_ % kRequestsPerConnection == 0;
     last_ = true;
-    if (!socket_->Send("GET " + target_ + " HTTP/1.1\r\nHost: backend\r\n\r\n")) {
+    if (!socket_->Send("GET " + target_ + " HTTP/1.1\r\nHost: backend\r\n" +
+                       (enough ? "Connection: close\r\n\r\n" : "\r\n"))) {
       return {.failure = "can't send"};
     }
     const auto head = socket_->ReadHead();
@@ -206,13 +209,14 @@ class Client {
     const auto body = socket_->ReadBody(std::strtoul(head->c_str() + length + 15, nullptr, 10));
     if (!body) return {.failure = "half an answer"};
     if (!head->starts_with("HTTP/1.1 200 ")) return {.failure = head->substr(9, 3) + " " + *body};
-    last_ = Has(*head, "\r\nconnection: close");
+    last_ = enough || Has(*head, "\r\nconnection: close");
     return {.pod = *body};
   }
 
   std::string address_;
   std::string target_;
   std::optional<Socket> socket_;
+  long requests_ = 0;
   bool last_ = false;
 };
 
