@@ -313,6 +313,17 @@ std::string FormatName(OutputFormat format) {
   return std::string(found->first);
 }
 
+CLI::Validator OneOf(std::vector<std::string> names) {
+  return CLI::Validator(
+      [names = std::move(names)](std::string& text) {
+        if (std::ranges::find(names, text) != names.end()) return std::string();
+        std::string all;
+        for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+        return "'" + text + "' is none of " + all;
+      },
+      "");
+}
+
 CLI::App* DefineCommand(CLI::App& parent, Arguments& to, const std::string& name,
                         const std::string& description, const char* footer,
                         const std::vector<OutputFormat>& formats,

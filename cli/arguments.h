@@ -74,6 +74,9 @@ inline const std::vector<OutputFormat> kOfText = {OutputFormat::kTable};
 // Commands of a group share a line of the first help page, which ends with the group's name.
 inline constexpr const char* kGroupOfPods = "for pods";
 
+// Checks that the text is one of `names`.
+CLI::Validator OneOf(std::vector<std::string> names);
+
 // One command: what it runs, which formats it has (kept by reference), and the end of its help.
 CLI::App* DefineCommand(CLI::App& parent, Arguments& to, const std::string& name,
                         const std::string& description, const char* footer,

@@ -36,7 +36,7 @@ CLI::Option* AddDuration(CLI::App& app, const std::string& name, const std::stri
 void AddSourceOptions(CLI::App& app, DiscoverOptions& to) {
   app.add_option("--source", to.source, "Where servers are found")
       ->required()
-      ->check(CLI::IsMember({"kubernetes", "dns", "file"}))
+      ->check(OneOf({"kubernetes", "dns", "file"}))
       ->type_name("kubernetes|dns|file");
   const auto several = [&app](const char* name, std::vector<std::string>& values,
                               const char* description, const char* type) {

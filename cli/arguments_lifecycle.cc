@@ -63,18 +63,6 @@ constexpr std::array<std::pair<std::string_view, ExecOptions::Shutdown>, 3> kShu
      {"on-success", ExecOptions::Shutdown::kOnSuccess},
      {"never", ExecOptions::Shutdown::kNever}}};
 
-// Checks that the text is one of `names`.
-CLI::Validator OneOf(std::vector<std::string> names) {
-  return CLI::Validator(
-      [names = std::move(names)](std::string& text) {
-        if (std::ranges::find(names, text) != names.end()) return std::string();
-        std::string all;
-        for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-        return "'" + text + "' is none of " + all;
-      },
-      "");
-}
-
 // The whole wait has --timeout, each of its calls less.
 milliseconds WaitLimit(const CLI::App& app, const Arguments& from) {
   return app.get_option("--timeout")->count() == 0 ? kWaitLimit : from.global.timeout;
