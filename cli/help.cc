@@ -23,11 +23,14 @@ bool IsPositional(const CLI::Option& option) { return option.get_positional(); }
 
 std::string UsageLine(const CLI::App& app, const std::vector<const CLI::Option*>& options) {
   std::string usage = "Usage: " + FullName(app);
+  std::string last;  // behind `--`, where nothing is an option of ours any more
   for (const CLI::Option* option : options) {
-    if (IsPositional(*option)) usage += " " + option->get_type_name();
+    if (!IsPositional(*option)) continue;
+    const std::string name = option->get_type_name();
+    (name.starts_with("--") ? last : usage) += " " + name;
   }
   if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) usage += " COMMAND";
-  return usage + " [OPTIONS]\n";
+  return usage + " [OPTIONS]" + last + "\n";
 }
 
 std::string OptionName(const CLI::Option& option) {
@@ -66,7 +69,6 @@ std::string HelpText(const CLI::App& app) {
   for (const CLI::Option* option : options) {
     // Each command has it; only the first page says so.
     if (option->check_lname("help") && app.get_parent() != nullptr) continue;
-    if (option->get_group().empty()) continue;  // hidden: for tests
     std::string text = option->get_description();
     if (const std::string preset = option->get_default_str(); !preset.empty()) {
       text += " [" + preset + "]";

@@ -3,6 +3,7 @@ has gone. And the commands for hooks, probes and starts that bring it about."""
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -217,10 +218,18 @@ def spawn(later, *arguments, **more):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
+def health_calls(daemon):
+    metrics = fetch(daemon.admin, target="/metrics").body.decode()
+    found = re.search(r'^remora_control_requests_total{[^}]*rpc="Health"[^}]*} (\d+)', metrics, re.M)
+    return int(found.group(1)) if found else 0
+
+
 def test_a_wait_may_begin_before_the_sidecar(later):
     ready, drained = spawn(later, "wait", "--for=ready"), spawn(later, "wait", "--for=drained")
     daemon = later()
     assert ready.wait(timeout=20) == 0, ready.communicate()
+    before = health_calls(daemon)
+    eventually(lambda: health_calls(daemon) > before, what="the other one has seen it, too")
     assert drained.poll() is None
     daemon.stop()
     assert drained.wait(timeout=20) == 0, drained.communicate()
