@@ -172,9 +172,9 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, const Surroundings& 
   ChosenAddress chosen{to.global.server, "--server"};
   if (chosen.address.empty()) {
     auto address = ChooseAddress(surroundings.environment);
-    const bool matters =
-        to.local == Arguments::Local::kNone || to.local == Arguments::Local::kConfig;
-    if (!address && matters) {
+    const bool unused =
+        to.local == Arguments::Local::kCompletion || to.local == Arguments::Local::kInject;
+    if (!address && !unused) {
       return Refuse({.exit = ExitCode::kAuth,
                      .message = std::move(address.error()),
                      .hint = "if you trust it, name it with --server unix:/path or REMORA_SERVER"},

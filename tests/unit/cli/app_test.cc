@@ -92,6 +92,9 @@ TEST(CommandLineTest, ASocketOfAnotherUserIsNotCalledUnlessItIsNamed) {
   EXPECT_EQ(run.address, "") << "nothing was called";
   EXPECT_THAT(run.err.str(), HasSubstr("another user"));
   EXPECT_THAT(run.err.str(), HasSubstr("\nhint: "));
+  const Invocation exec({"exec", "--", "app"}, std::nullopt, SocketOwner::kOther);
+  EXPECT_EQ(exec.exit, ExitCode::kAuth);
+  EXPECT_EQ(exec.started, std::vector<std::string>()) << "nothing was started";
   const Invocation named({"health", "--server", "unix:/run/remora/control.sock"}, std::nullopt,
                          SocketOwner::kOther);
   EXPECT_EQ(named.exit, ExitCode::kOk);
