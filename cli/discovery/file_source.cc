@@ -35,7 +35,13 @@ void FileSource::Start() {
   Wait();
 }
 
+void FileSource::Stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
 void FileSource::Wait() {
+  if (stopped_) return;
   timer_.expires_after(kInterval);
   timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;

@@ -29,7 +29,7 @@ class FileSource final : public Source {
   FileSource(boost::asio::io_context& io, std::string file, std::string pool, SourceReport report);
 
   void Start() override;
-  void Stop() override { timer_.cancel(); }
+  void Stop() override;
 
  private:
   struct Stamp {
@@ -52,6 +52,7 @@ class FileSource final : public Source {
   boost::asio::steady_timer timer_;
   Stamp seen_;                 // at the last look
   std::optional<Stamp> read_;  // of what was read
+  bool stopped_ = false;       // perhaps by whoever was told of what was read
 };
 
 }  // namespace remora::cli::discovery
