@@ -128,22 +128,11 @@ Examples:
   remoractl version
 )";
 
-// CLI11 calls it with the text of a duration; what it returns is the error.
-std::string CheckDuration(const std::string& text) {
-  const auto duration = ParseDuration(text);
-  return duration ? std::string() : duration.error();
-}
-
+// CLI11 calls these with the text of a value; what they return is the error.
 std::string CheckTimeout(const std::string& text) {
   const auto duration = ParseDuration(text);
   if (!duration) return duration.error();
   return duration->count() > 0 ? std::string() : "'" + text + "' leaves no time for an answer";
-}
-
-std::string CheckInterval(const std::string& text) {
-  const auto duration = ParseDuration(text);
-  if (!duration) return duration.error();
-  return duration->count() >= 100 ? std::string() : "'" + text + "' is too short: 100ms at least";
 }
 
 std::string CheckLabel(const std::string& text) {
@@ -311,6 +300,17 @@ std::string FormatName(OutputFormat format) {
   const auto found =
       std::ranges::find(kFormats, format, [](const auto& entry) { return entry.second; });
   return std::string(found->first);
+}
+
+std::string CheckDuration(const std::string& text) {
+  const auto duration = ParseDuration(text);
+  return duration ? std::string() : duration.error();
+}
+
+std::string CheckInterval(const std::string& text) {
+  const auto duration = ParseDuration(text);
+  if (!duration) return duration.error();
+  return duration->count() >= 100 ? std::string() : "'" + text + "' is too short: 100ms at least";
 }
 
 CLI::Validator OneOf(std::vector<std::string> names) {

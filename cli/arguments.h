@@ -74,6 +74,10 @@ inline const std::vector<OutputFormat> kOfText = {OutputFormat::kTable};
 // Commands of a group share a line of the first help page, which ends with the group's name.
 inline constexpr const char* kGroupOfPods = "for pods";
 
+// Checks for CLI11: what they return is the error.
+std::string CheckDuration(const std::string& text);
+std::string CheckInterval(const std::string& text);  // 100 ms at least
+
 // Checks that the text is one of `names`.
 CLI::Validator OneOf(std::vector<std::string> names);
 

@@ -10,17 +10,6 @@ constexpr const char* kFooter = R"(Examples:
   remoractl discover --source dns --host localhost:9001 --dry-run
 )";
 
-std::string CheckDuration(const std::string& text) {
-  const auto duration = ParseDuration(text);
-  return duration ? std::string() : duration.error();
-}
-
-std::string CheckInterval(const std::string& text) {
-  const auto duration = ParseDuration(text);
-  if (!duration) return duration.error();
-  return duration->count() >= 100 ? std::string() : "'" + text + "' is too short: 100ms at least";
-}
-
 // An option that is a duration, written to `to`.
 CLI::Option* AddDuration(CLI::App& app, const std::string& name, const std::string& description,
                          std::string (*check)(const std::string&),
