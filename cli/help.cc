@@ -69,6 +69,7 @@ std::string HelpText(const CLI::App& app) {
   for (const CLI::Option* option : options) {
     // Each command has it; only the first page says so.
     if (option->check_lname("help") && app.get_parent() != nullptr) continue;
+    if (option->get_group().empty()) continue;  // hidden: for tests
     std::string text = option->get_description();
     if (const std::string preset = option->get_default_str(); !preset.empty()) {
       text += " [" + preset + "]";
