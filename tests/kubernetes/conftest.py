@@ -1,6 +1,5 @@
 """Fixtures of the tests on a cluster, the one that KUBECONFIG names; without one they are skipped."""
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -60,22 +59,3 @@ def images(cluster, tmp_path_factory):
         tar = folder / f"{number}.tar"
         subprocess.run([MAKE_IMAGE, "--name", name, "--root", files, *more, tar], check=True)
         load_image(tar)
-
-
-def has_command(word):
-    """Whether the remoractl in the image knows the command."""
-    binary = ROOT / "build" / "release" / "bin" / "remoractl"
-    text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
-    return re.search(rf"^  {word}\b", text, re.MULTILINE) is not None
-
-
-@pytest.fixture
-def lifecycle(images):
-    if not has_command("prestop"):
-        pytest.skip("remoractl has no prestop")
-
-
-@pytest.fixture
-def discover(images):
-    if not has_command("discover"):
-        pytest.skip("remoractl has no discover")

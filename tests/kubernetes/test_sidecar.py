@@ -161,7 +161,7 @@ def test_traffic_of_a_service_comes_through_the_sidecar(namespace, images):
     expect_no_failures(namespace, "client")
 
 
-def test_an_inbound_rollout_fails_no_request(namespace, images, lifecycle):
+def test_an_inbound_rollout_fails_no_request(namespace, images):
     start_inbound(namespace, 3)
     before = namespace.pod_names("app")
     namespace.kubectl("rollout", "restart", "deployment/app")
@@ -173,7 +173,7 @@ def test_an_inbound_rollout_fails_no_request(namespace, images, lifecycle):
     expect_no_failures(namespace, "client")
 
 
-def test_slow_answers_of_a_deleted_pod_are_whole(namespace, images, lifecycle):
+def test_slow_answers_of_a_deleted_pod_are_whole(namespace, images):
     start_inbound(namespace, 1, "/?ms=4000", rate=20)
     eventually(lambda: namespace.stats("client")["by_pod"], 30, "answers")
     old = namespace.pod_names("app").pop()
@@ -200,7 +200,7 @@ def start_outbound(namespace, replicas):
 
 
 def test_the_application_reaches_every_replica_and_no_request_fails_while_they_scale(
-        namespace, images, discover):
+        namespace, images):
     client, before = start_outbound(namespace, 3)
     for replicas in (6, 2):
         namespace.kubectl("scale", "deployment/backend", f"--replicas={replicas}")
@@ -210,7 +210,7 @@ def test_the_application_reaches_every_replica_and_no_request_fails_while_they_s
     expect_no_failures(namespace, client, before)
 
 
-def test_a_rollout_of_what_it_calls_fails_no_request(namespace, images, discover):
+def test_a_rollout_of_what_it_calls_fails_no_request(namespace, images):
     client, before = start_outbound(namespace, 3)
     old = namespace.pod_names("backend")
     namespace.kubectl("rollout", "restart", "deployment/backend")
@@ -222,7 +222,7 @@ def test_a_rollout_of_what_it_calls_fails_no_request(namespace, images, discover
 
 # ---- clusters without native sidecars ----
 
-def test_exec_starts_the_application_behind_the_sidecar_and_ends_both(namespace, images, lifecycle):
+def test_exec_starts_the_application_behind_the_sidecar_and_ends_both(namespace, images):
     namespace.apply(build("exec", namespace.name))
     namespace.wait_rollout("deployment/app")
     name = namespace.pod_names("app").pop()
