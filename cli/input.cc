@@ -14,7 +14,7 @@ Reply<std::string> ReadInput(const std::string& file) {
   }
   std::ifstream input(file, std::ios::binary);
   if (input) text << input.rdbuf();
-  if (!input || input.bad()) {
+  if (!input || text.bad()) {
     return std::unexpected(Failure{.exit = ExitCode::kUsage,
                                    .message = "can't read " + file,
                                    .hint = "name a file that you may read, or - for stdin"});

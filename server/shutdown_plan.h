@@ -20,7 +20,8 @@ class ShutdownPlan {
 
   // True if this begins something; not where that scope drains already or has nothing to drain.
   bool Ask(proxy::DrainScope scope, proxy::TimePoint now) {
-    if (!first_) first_ = now;
+    // Long after a hook that had nothing to drain, this is another end.
+    if (!first_ || (!draining_ && now >= deadline())) first_ = now;
     if (draining_ && *draining_ >= scope) return false;
     if (scope == proxy::DrainScope::kInbound && !has_inbound_) return false;
     draining_ = scope;

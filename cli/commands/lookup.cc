@@ -54,11 +54,12 @@ Reply<v1::ListServersResponse> ListAllServers(ControlClient& client, const std::
   v1::ListServersRequest request;
   request.set_pool(pool);
   request.set_page_size(kPageSize);
-  while (true) {
+  for (bool first = true;; first = false) {
     auto page = client.ListServers(request);
     if (!page) return std::unexpected(std::move(page.error()));
     for (v1::Server& server : *page->mutable_servers()) all.add_servers()->Swap(&server);
-    all.set_revision(page->revision());
+    // A change behind the first page may be missing in it.
+    if (first) all.set_revision(page->revision());
     if (page->next_page_token().empty()) return all;
     request.set_page_token(page->next_page_token());
   }

@@ -53,9 +53,8 @@ std::string ChangesText(const v1::ReplaceServersResponse& answer) {
     text += (text.empty() ? "" : ", ") + std::string(Verb(change.kind())) + change.pool() + "/" +
             change.id();
   }
-  if (answer.changes_size() > kMostNamed) {
-    text += " and " + std::to_string(answer.changes_size() - kMostNamed) + " more";
-  }
+  const std::int64_t all = std::int64_t{answer.changes_size()} + answer.changes_omitted();
+  if (all > kMostNamed) text += " and " + std::to_string(all - kMostNamed) + " more";
   return text;
 }
 
@@ -92,6 +91,7 @@ Outcome Controller::Run() {
   Reconciler::Options rules = options_.rules;
   rules.owner = "discovery:" + options_.name;
   rules.sources = sources_.size();
+  rules.only_whole = options_.dry_run;
   reconciler_.emplace(std::move(rules));
   asio::post(io_, [this] {
     for (Entry& entry : sources_) {

@@ -45,6 +45,7 @@ DnsSource::DnsSource(boost::asio::io_context& io, std::string service, Settings 
       timer_(io) {}
 
 void DnsSource::Stop() {
+  stopped_ = true;
   timer_.cancel();
   lookup_.reset();
 }
@@ -76,9 +77,10 @@ void DnsSource::Failed(const std::string& cause) {
 }
 
 void DnsSource::AskAfter(std::chrono::milliseconds time) {
+  if (stopped_) return;
   timer_.expires_after(time);
   timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) Ask();
+    if (!error && !stopped_) Ask();
   });
 }
 

@@ -52,6 +52,7 @@ class DnsSource final : public Source {
   Backoff backoff_;
   boost::asio::steady_timer timer_;
   std::unique_ptr<DnsLookup> lookup_;
+  bool stopped_ = false;
 };
 
 }  // namespace remora::cli::discovery

@@ -59,7 +59,8 @@ FileSource::Stamp FileSource::Look() const {
           .device = info.st_dev,
           .inode = info.st_ino,
           .size = info.st_size,
-          .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+          .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec,
+          .changed_ns = info.st_ctim.tv_sec * 1'000'000'000 + info.st_ctim.tv_nsec};
 }
 
 void FileSource::Read() {
@@ -67,7 +68,7 @@ void FileSource::Read() {
   std::ostringstream text;
   std::ifstream input(file_);
   if (input) text << input.rdbuf();
-  if (!input || input.bad()) {
+  if (!input || text.bad()) {
     return report_.away("can't read " + file_ + ": " + std::strerror(errno));
   }
   auto servers = ServersOfFile(text.str(), file_, pool_);

@@ -18,7 +18,8 @@
 
 namespace remora::cli::discovery {
 
-// The servers that the text names; those that name no pool go into `pool`. Pure.
+// The servers that the text names; those of pool `default`, named or not, go into `pool`.
+// Pure.
 Reply<ServerSet> ServersOfFile(const std::string& text, const std::string& file,
                                const std::string& pool);
 
@@ -38,6 +39,7 @@ class FileSource final : public Source {
     ino_t inode = 0;
     off_t size = 0;
     std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;  // who may read it, too
 
     friend bool operator==(const Stamp&, const Stamp&) = default;
   };

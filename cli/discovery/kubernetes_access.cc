@@ -190,7 +190,7 @@ std::expected<std::string, std::string> Material::Read() const {
   std::ostringstream text;
   std::ifstream input(file);
   if (input) text << input.rdbuf();
-  if (!input || input.bad())
+  if (!input || text.bad())
     return std::unexpected("can't read " + file + ": " + std::strerror(errno));
   return text.str();
 }

@@ -46,6 +46,8 @@ constexpr std::chrono::seconds kConnectTimeout{10};
 constexpr std::chrono::seconds kAnswerTimeout{30};
 // Bookmarks come every minute; whoever says nothing for longer may be gone without a word.
 constexpr std::chrono::seconds kWatchTimeout{150};
+// A watch that ends sooner without an event was ended by somebody who is busy, or going.
+constexpr std::chrono::seconds kShortWatch{1};
 constexpr std::size_t kMaxBody = 64UL * 1024 * 1024;
 
 std::unexpected<std::string> Failed(const std::string& what, const error_code& error) {
@@ -232,8 +234,8 @@ asio::awaitable<void> KubernetesSource::Run() {
     if (stopped_) co_return;
     // A watch that worked is a new beginning.
     if (watch_.events() != events) backoff_.Reset();
-    // That it starts over is no news: what is known stays until the new list is there.
-    if (!ended && !watch_.starts_over()) report_.away(ended.error());
+    // That it lists again is no news: what is known stays until the new list is there.
+    if (!ended && !watch_.gone()) report_.away(ended.error());
     pause_.expires_after(backoff_.Next());
     error_code ignored;
     co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -246,13 +248,16 @@ asio::awaitable<KubernetesSource::Result> KubernetesSource::Session() {
   if (auto opened = co_await (*connection)->Open(); !opened) co_return opened;
   for (bool more = true; more && !stopped_;) {
     if (auto asked = co_await Ask(**connection); !asked) co_return asked;
-    more = (*connection)->keep_alive();
+    more = (*connection)->keep_alive() && !in_vain_;
   }
   co_return Result();
 }
 
 asio::awaitable<KubernetesSource::Result> KubernetesSource::Ask(Connection& connection) {
-  const SliceWatch::Request request = watch_.Next(Clock::now());
+  const Clock::time_point asked = Clock::now();
+  const std::uint64_t events = watch_.events();
+  const SliceWatch::Request request = watch_.Next(asked);
+  in_vain_ = false;
   if (auto sent = co_await connection.Send(request.target); !sent) co_return sent;
   const bool stream = request.watch && connection.status() == 200;
   // The answer to a watch proves that what was found is still right.
@@ -277,6 +282,7 @@ asio::awaitable<KubernetesSource::Result> KubernetesSource::Ask(Connection& conn
   }
   if (stream) {
     watch_.OnEnd();
+    in_vain_ = watch_.events() == events && Clock::now() - asked < kShortWatch;
     co_return Result();
   }
   if (auto taken = watch_.OnAnswer(connection.status(), document, Clock::now()); !taken) {

@@ -55,6 +55,7 @@ class KubernetesSource final : public Source {
   boost::asio::steady_timer pause_;
   boost::asio::cancellation_signal stop_;
   std::uint64_t told_ = 0;  // the generation of slices that was reported
+  bool in_vain_ = false;    // the last watch ended at once, without an event
   bool stopped_ = false;
 };
 

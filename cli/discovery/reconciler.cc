@@ -97,7 +97,6 @@ void Reconciler::CallFailed(Time now) {
   NoteRemoved(now);
   sent_.reset();
   present_.reset();
-  missing_.clear();
   retry_at_ = now + backoff_.Next();
 }
 
@@ -108,7 +107,7 @@ Reconciler::Step Reconciler::Next(Time now) {
   Time until = std::min(poll_at_, resync_at_);
   if (burst_began_ && now < settled_at_) {
     until = std::min(until, settled_at_);
-  } else {
+  } else if (!options_.only_whole || AllSourcesKnown()) {
     burst_began_.reset();
     Plan plan = MakePlan(now);
     if (plan.servers != *present_) return Replace(std::move(plan.servers));

@@ -49,6 +49,7 @@ class Reconciler {
     Milliseconds hold{30'000};  // 0: no guard
     Milliseconds window{10'000};
     std::size_t guard_least = 10;
+    bool only_whole = false;  // do nothing before all sources have answered
     Milliseconds first_retry{200};
     Milliseconds longest_retry{5000};
     std::uint32_t seed = 1;  // of the waits after failures

@@ -89,6 +89,7 @@ SliceWatch::SliceWatch(std::string base_path, const std::string& name_space,
 
 SliceWatch::Request SliceWatch::Next(Time now) {
   line_.clear();
+  gone_ = false;
   if (!version_.empty() && now >= list_due_) StartOver();
   if (version_.empty()) {
     std::string target = path_ + "&limit=" + std::to_string(kPageSize);
@@ -105,7 +106,10 @@ std::expected<void, SliceWatch::Problem> SliceWatch::OnAnswer(unsigned status,
                                                               std::string_view body, Time now) {
   if (status == kOk) return OnListPage(body, now);
   // Of a watch: its version is too old; of a list: the token of its next page is.
-  if (status == kGone) StartOver();
+  if (status == kGone) {
+    StartOver();
+    gone_ = true;
+  }
   return std::unexpected(Refusal(status, body));
 }
 
@@ -181,6 +185,7 @@ std::expected<void, SliceWatch::Problem> SliceWatch::OnLine(std::string_view lin
 // from scratch is right as well.
 std::expected<void, SliceWatch::Problem> SliceWatch::OnError(const json::value& status) {
   StartOver();
+  gone_ = true;
   const std::string message = Text(status, {"message"});
   return std::unexpected("the API server ended the watch: " +
                          (message.empty() ? "it gave no reason" : message));

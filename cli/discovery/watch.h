@@ -49,8 +49,9 @@ class SliceWatch {
 
   // All slices, once a first list is complete.
   const std::optional<Slices>& slices() const { return slices_; }
-  // What is known may be too old to watch from: Next begins a new list.
-  bool starts_over() const { return slices_ && version_.empty(); }
+  // The last answer was that the version, or the page, is too old: the new list that Next begins is
+  // no failure.
+  bool gone() const { return gone_; }
   // Counts what changed `slices`.
   std::uint64_t generation() const { return generation_; }
   // Lists that were complete; the first one included.
@@ -71,6 +72,7 @@ class SliceWatch {
   std::string continue_;  // token of the next page; empty: the first one
   Slices listing_;        // the pages so far
   Time list_due_;
+  bool gone_ = false;
 
   std::string line_;
   std::optional<Slices> slices_;

@@ -44,5 +44,12 @@ TEST(ShutdownPlanTest, WithoutInboundListenersThatStepIsNoneButTheTimeRuns) {
   EXPECT_EQ(plan.deadline(), At(28)) << "the hook took its time from the same grace";
 }
 
+TEST(ShutdownPlanTest, AHookOfLongAgoThatDidNothingTakesNoTime) {
+  ShutdownPlan plan(kSettings, /*has_inbound=*/false);
+  plan.Ask(DrainScope::kInbound, At(0));
+  EXPECT_TRUE(plan.Ask(DrainScope::kAll, At(100)));
+  EXPECT_EQ(plan.deadline(), At(128));
+}
+
 }  // namespace
 }  // namespace remora::server

@@ -188,6 +188,18 @@ TEST_F(ReconcilerTest, WithoutAnyAnswerOfASourceNothingIsCalledButLooks) {
   EXPECT_FALSE(Status().sources_known);
 }
 
+TEST_F(ReconcilerTest, ALookAtTheWholeWaitsForEverySource) {
+  reconciler_.emplace(
+      Reconciler::Options{.owner = "discovery:t", .sources = 2, .only_whole = true});
+  List({});
+  Find({"a"}, 0);
+  Pass(seconds(1));
+  EXPECT_EQ(Next().kind, Kind::kWait);
+  Find({"b"}, 1);
+  Pass(seconds(1));
+  EXPECT_THAT(Replace(), ElementsAre("a", "b"));
+}
+
 TEST_F(ReconcilerTest, OnlyOneCallIsInFlight) {
   Make();
   ASSERT_EQ(Next().kind, Kind::kList);

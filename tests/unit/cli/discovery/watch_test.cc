@@ -129,7 +129,7 @@ TEST_F(SliceWatchTest, GoneAsAnEventListsAnewAndKeepsWhatIsKnownUntilThen) {
       Event("ERROR", R"({"kind":"Status","code":410,"message":"too old resource version"})"));
   ASSERT_FALSE(gone);
   EXPECT_THAT(gone.error(), HasSubstr("too old resource version"));
-  EXPECT_TRUE(watch_.starts_over());
+  EXPECT_TRUE(watch_.gone());
   EXPECT_THAT(Names(), ElementsAre("a=10.0.0.1"));
   EXPECT_THAT(Target(), EndsWith("&limit=100"));
   ASSERT_TRUE(watch_.OnAnswer(200, ListText("30", {SliceText("c", "10.0.0.3")}), now_));
@@ -141,8 +141,27 @@ TEST_F(SliceWatchTest, GoneAsAnAnswerListsAnewToo) {
   List();
   Target();
   ASSERT_FALSE(watch_.OnAnswer(410, R"({"message":"expired"})", now_));
-  EXPECT_TRUE(watch_.starts_over());
+  EXPECT_TRUE(watch_.gone());
   EXPECT_THAT(Target(), EndsWith("&limit=100"));
+}
+
+TEST_F(SliceWatchTest, OnlyTheAnswerThatSaidSoIsGone) {
+  List();
+  Target();
+  ASSERT_FALSE(watch_.OnAnswer(410, "{}", now_));
+  Target();
+  EXPECT_FALSE(watch_.gone());
+  ASSERT_FALSE(watch_.OnAnswer(403, "{}", now_));
+  EXPECT_FALSE(watch_.gone()) << "that the new list fails is to be told";
+}
+
+TEST_F(SliceWatchTest, AListThatIsDueMayFailAndIsNotGone) {
+  List();
+  now_ += std::chrono::hours(24);
+  EXPECT_THAT(Target(), EndsWith("&limit=100"));
+  ASSERT_FALSE(watch_.OnAnswer(403, "{}", now_));
+  EXPECT_FALSE(watch_.gone());
+  EXPECT_THAT(Names(), ElementsAre("a=10.0.0.1"));
 }
 
 TEST_F(SliceWatchTest, ATokenOfAPageThatExpiredBeginsTheListAgain) {
