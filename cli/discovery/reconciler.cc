@@ -83,7 +83,6 @@ void Reconciler::ReplaceAnswered(Time now) {
   in_flight_ = false;
   backoff_.Reset();
   poll_at_ = now + options_.poll;
-  NoteRemoved(now);
   present_ = *std::exchange(sent_, std::nullopt);
   // The revision of the answer would hide what others did since the last look.
   revision_.reset();
@@ -94,7 +93,6 @@ void Reconciler::CallFailed(Time now) {
   status_.sidecar_up = false;
   status_.in_sync = false;
   // Whether a call that has failed took effect is not known.
-  NoteRemoved(now);
   sent_.reset();
   present_.reset();
   retry_at_ = now + backoff_.Next();
@@ -110,7 +108,7 @@ Reconciler::Step Reconciler::Next(Time now) {
   } else if (!options_.only_whole || AllSourcesKnown()) {
     burst_began_.reset();
     Plan plan = MakePlan(now);
-    if (plan.servers != *present_) return Replace(std::move(plan.servers));
+    if (plan.servers != *present_) return Replace(std::move(plan.servers), now);
     backoff_.Reset();
     status_.in_sync = true;
     status_.synced_once |= status_.sources_known;
@@ -125,8 +123,16 @@ Reconciler::Step Reconciler::Call(Step::Kind kind) {
   return {.kind = kind};
 }
 
-Reconciler::Step Reconciler::Replace(ServerSet servers) {
+Reconciler::Step Reconciler::Replace(ServerSet servers, Time now) {
   status_.in_sync = false;
+  const bool lets_go = holding_ && std::ranges::any_of(*present_, [&](const auto& entry) {
+                         return IsGone(entry.first, entry.second, servers);
+                       });
+  if (lets_go) {
+    sizes_.clear();  // what a hold lets go does not count again
+  } else {
+    sizes_.emplace_back(now, present_->size());
+  }
   Step step = Call(Step::Kind::kReplace);
   step.servers = servers;
   sent_ = std::move(servers);
@@ -178,13 +184,6 @@ void Reconciler::Keep(const ServerKey& key, Plan& plan) const {
   plan.servers.insert_or_assign(key, present_->at(key));
 }
 
-void Reconciler::NoteRemoved(Time now) {
-  if (!sent_ || holding_) return;  // what a hold has let go does not count again
-  for (const auto& [key, endpoint] : *present_) {
-    if (IsGone(key, endpoint, *sent_)) removed_.emplace_back(now, key);
-  }
-}
-
 std::map<ServerKey, Reconciler::Time> Reconciler::Missing(const ServerSet& wanted, Time now) const {
   std::map<ServerKey, Time> missing;
   for (const auto& [key, endpoint] : *present_) {
@@ -196,16 +195,14 @@ std::map<ServerKey, Reconciler::Time> Reconciler::Missing(const ServerSet& wante
 }
 
 bool Reconciler::IsMassRemoval(const ServerSet& wanted, Time now) {
-  while (!removed_.empty() && removed_.front().first + options_.window <= now) removed_.pop_front();
+  while (!sizes_.empty() && sizes_.front().first + options_.window <= now) sizes_.pop_front();
   if (options_.hold.count() == 0 || missing_.empty()) return false;
-  if (missing_.size() == present_->size() && missing_.size() >= 2) return true;
-  std::set<ServerKey> gone;
-  for (const auto& [when, key] : removed_) {
-    if (!present_->contains(key) && !wanted.contains(key)) gone.insert(key);
-  }
-  const std::size_t before = present_->size() + gone.size();
-  const std::size_t lost = missing_.size() + gone.size();
-  return before >= options_.guard_least && 2 * lost > before;
+  const std::size_t present = present_->size();
+  if (missing_.size() == present && present >= 2) return true;
+  std::size_t most = present;
+  for (const auto& [when, size] : sizes_) most = std::max(most, size);
+  return (present >= options_.guard_least && 2 * missing_.size() > present) ||
+         (most >= options_.guard_least && 2 * wanted.size() < most);
 }
 
 }  // namespace remora::cli::discovery

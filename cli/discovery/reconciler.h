@@ -9,10 +9,11 @@
 // - One call at a time. Bursts of changes are waited for: until it is quiet, but not for ever.
 // - Fail static: a source that knows nothing removes nothing, and while one has never answered,
 //   nothing is removed at all, as what is there may be its.
-// - Mass removal: where more than half of at least `guard_least` servers would be gone within
-//   `window`, or all of at least two, removals are held while additions go on; one is carried out
-//   when its server has been missing for `hold` without a break. A server that gets another url
-//   counts as gone.
+// - Mass removal: where more than half of at least `guard_least` servers would go at once, or fewer
+//   than half would be left of as many as there were within `window`, or all of at least two would
+//   go, removals are held while additions go on; one is carried out when its server has been
+//   missing for `hold` without a break. A server that gets another url counts as gone. A rolling
+//   update, which brings others while it takes some, is none.
 // - Of an id that another owner holds the sidecar keeps the other owner's server.
 // - What the sidecar has is looked at again a while after each change of ours, when its revision is
 //   not the one of the last look, when it was restarted, and every `resync`.
@@ -96,7 +97,7 @@ class Reconciler {
   };
 
   Step Call(Step::Kind kind);
-  Step Replace(ServerSet servers);
+  Step Replace(ServerSet servers, Time now);
   bool AllSourcesKnown() const;
   ServerSet Wanted();
   // What the owner is to have now. Begins and ends a hold.
@@ -104,7 +105,6 @@ class Reconciler {
   void Keep(const ServerKey& key, Plan& plan) const;
   // What is present but not wanted, and since when.
   std::map<ServerKey, Time> Missing(const ServerSet& wanted, Time now) const;
-  void NoteRemoved(Time now);
   bool IsMassRemoval(const ServerSet& wanted, Time now);
 
   const Options options_;
@@ -122,7 +122,7 @@ class Reconciler {
 
   std::map<ServerKey, Time> missing_;  // present but not wanted, since when
   bool holding_ = false;
-  std::deque<std::pair<Time, ServerKey>> removed_;  // by us, within `window`
+  std::deque<std::pair<Time, std::size_t>> sizes_;  // of `present_` before each change of ours
 
   bool in_flight_ = false;
   std::optional<ServerSet> sent_;  // by the call that is in flight
