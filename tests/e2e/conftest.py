@@ -11,6 +11,7 @@ import pytest
 from peers import control as control_peer
 from peers.backend import Backend, echo
 from peers.daemon import Daemon, binary, default_config, write_config
+from peers.discover import Discover
 from peers.nginx import Nginx
 from peers.sanitizer import is_sanitized, reports
 
@@ -153,6 +154,31 @@ def remora(directory, protos, backend, nginx):
     finally:
         for daemon in started:
             daemon.kill()
+
+
+@pytest.fixture
+def sidecar(remora):
+    return remora()
+
+
+@pytest.fixture
+def discover(directory, protos):
+    """discover(sidecar, arguments): a running `remoractl discover`, ready unless told otherwise."""
+    started = []
+
+    def start(sidecar, *arguments, wait_ready=True, env=None):
+        home = tempfile.mkdtemp(prefix="d", dir=directory)
+        one = Discover(home, protos, sidecar.control_target, ["--poll", "200ms", *arguments], env)
+        started.append(one)
+        return one.start(wait_ready)
+
+    yield start
+    try:
+        for one in started:
+            one.stop()
+    finally:
+        for one in started:
+            one.kill()
 
 
 @pytest.fixture
