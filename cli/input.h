@@ -3,11 +3,15 @@
 // Threads: one.
 #pragma once
 
+#include <expected>
 #include <string>
 
 #include "cli/failure.h"
 
 namespace remora::cli {
+
+// The text of the file. The error names it and says what is wrong.
+std::expected<std::string, std::string> ReadFile(const std::string& file);
 
 // The text of the file with this name, or of the standard input for "-".
 Reply<std::string> ReadInput(const std::string& file);

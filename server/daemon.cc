@@ -134,7 +134,8 @@ class Daemon {
             .metrics = [this] { return CollectMetrics(); },
             .registry = &registry,
             .numbers = [this](const proxy::ServerView& view) -> std::optional<ServerNumbers> {
-              return NumbersOf(view.pool, view.id);
+              const auto counters = telemetry_.CountersOf(view.pool, view.id);
+              return NumbersOf(view.pool, view.id, counters.value_or(ServerCounters()));
             },
             .feeds = &feeds_,
             .allow_mutations = config_.admin.allow_mutations,
@@ -152,24 +153,23 @@ class Daemon {
   }
 
   // As the control API has them.
-  ServerNumbers NumbersOf(const std::string& pool, const std::string& id) {
+  static ServerNumbers NumbersOf(const std::string& pool, const std::string& id,
+                                 const ServerCounters& counters) {
     const auto in_ms = [](proxy::Duration duration) {
       return std::chrono::duration<double, std::milli>(duration).count();
     };
     ServerNumbers numbers{.pool = pool, .id = id};
-    const std::optional<ServerCounters> counters = telemetry_.CountersOf(pool, id);
-    if (!counters) return numbers;
-    numbers.requests = counters->requests;
-    numbers.failures = counters->failures;
-    if (counters->p50) numbers.p50_ms = in_ms(*counters->p50);
-    if (counters->p99) numbers.p99_ms = in_ms(*counters->p99);
+    numbers.requests = counters.requests;
+    numbers.failures = counters.failures;
+    if (counters.p50) numbers.p50_ms = in_ms(*counters.p50);
+    if (counters.p99) numbers.p99_ms = in_ms(*counters.p99);
     return numbers;
   }
 
   std::vector<ServerNumbers> Numbers() {
     std::vector<ServerNumbers> numbers;
-    for (const auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
-      numbers.push_back(NumbersOf(row.pool, row.server));
+    for (const Telemetry::Row& row : telemetry_.AllCounters()) {
+      numbers.push_back(NumbersOf(row.pool, row.server, row.counters));
     }
     return numbers;
   }

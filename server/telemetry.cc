@@ -84,10 +84,25 @@ std::optional<ServerCounters> Telemetry::CountersOf(std::string_view pool,
                                                     std::string_view id) const {
   const std::optional<proxy::ServerValues> now = proxy_.metrics().servers().Get(pool, id);
   if (!now) return std::nullopt;
+  return CountersOf(std::string(pool), std::string(id), *now);
+}
+
+std::vector<Telemetry::Row> Telemetry::AllCounters() const {
+  std::vector<Row> all;
+  for (const auto& row : proxy_.metrics().servers().Collect(proxy::Clock::now())) {
+    all.push_back({.pool = row.pool,
+                   .server = row.server,
+                   .counters = CountersOf(row.pool, row.server, row.values)});
+  }
+  return all;
+}
+
+ServerCounters Telemetry::CountersOf(const std::string& pool, const std::string& id,
+                                     const proxy::ServerValues& now) const {
   ServerCounters counters{
-      .requests = now->Requests(), .failures = now->failed_requests, .p50 = {}, .p99 = {}};
+      .requests = now.Requests(), .failures = now.failed_requests, .p50 = {}, .p99 = {}};
   absl::MutexLock lock(&mu_);
-  const auto found = recent_.find(std::pair(std::string(pool), std::string(id)));
+  const auto found = recent_.find(std::pair(pool, id));
   if (found != recent_.end()) {
     counters.p50 = found->second.p50;
     counters.p99 = found->second.p99;

@@ -62,8 +62,17 @@ class Telemetry {
   // thread.
   std::optional<ServerCounters> CountersOf(std::string_view pool, std::string_view id) const
       ABSL_LOCKS_EXCLUDED(mu_);
+  struct Row {
+    std::string pool;
+    std::string server;
+    ServerCounters counters;
+  };
+  // The same of all that are counted, ordered by pool and server.
+  std::vector<Row> AllCounters() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  ServerCounters CountersOf(const std::string& pool, const std::string& id,
+                            const proxy::ServerValues& now) const ABSL_LOCKS_EXCLUDED(mu_);
   void TakeSample() ABSL_LOCKS_EXCLUDED(mu_);
   void TellLimits();
   void Wait();

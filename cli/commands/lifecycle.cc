@@ -1,12 +1,12 @@
 #include "cli/commands/lifecycle.h"
 
-#include <algorithm>
 #include <functional>
 #include <utility>
 
 #include "cli/commands/print.h"
 #include "cli/commands/waiting.h"
 #include "cli/duration.h"
+#include "cli/proto_time.h"
 
 namespace remora::cli {
 namespace {
@@ -93,13 +93,6 @@ Outcome WaitUntilReady(std::chrono::milliseconds limit, const Context& context) 
   }
 }
 
-std::chrono::milliseconds TimeLeft(const v1::ShutdownResponse& shutdown, const Context& context) {
-  const auto deadline = std::chrono::seconds(shutdown.deadline().seconds()) +
-                        std::chrono::nanoseconds(shutdown.deadline().nanos());
-  const auto left = deadline - context.clock.Now().time_since_epoch();
-  return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds(0));
-}
-
 }  // namespace
 
 Outcome Wait(Awaited awaited, std::chrono::milliseconds limit, const Context& context) {
@@ -112,7 +105,7 @@ Outcome Shutdown(const ShutdownOptions& options, const Context& context) {
   request.set_scope(options.inbound ? v1::ShutdownRequest::INBOUND : v1::ShutdownRequest::ALL);
   const auto shutdown = context.client.Shutdown(request);
   if (!shutdown) return std::unexpected(shutdown.error());
-  const std::chrono::milliseconds left = TimeLeft(*shutdown, context);
+  const std::chrono::milliseconds left = TimeLeft(shutdown->deadline(), context.clock);
   context.Note(
       std::string(options.inbound ? "Inbound traffic drains" : "The sidecar drains and ends") +
       "; " + std::to_string(shutdown->active_requests()) + " requests run, at most " +

@@ -1,6 +1,3 @@
-#include <google/protobuf/duration.pb.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "cli/commands/commands.h"
@@ -8,16 +5,10 @@
 #include "cli/commands/print.h"
 #include "cli/commands/wait.h"
 #include "cli/duration.h"
+#include "cli/proto_time.h"
 
 namespace remora::cli {
 namespace {
-
-google::protobuf::Duration ToProto(std::chrono::milliseconds duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(duration.count() / 1000);
-  proto.set_nanos(static_cast<std::int32_t>(duration.count() % 1000 * 1'000'000));
-  return proto;
-}
 
 v1::AddServerRequest RequestFor(const ServersAddOptions& options) {
   v1::AddServerRequest request;
@@ -46,14 +37,10 @@ Outcome ReportMissing(const ServersRemoveOptions& options, const Context& contex
   return {};
 }
 
-// Until running requests are cut, in whole seconds. The server is asked and not the options: of one
+// Until running requests are cut. The server is asked and not the options: of one
 // that drained already the deadline may be another.
 std::chrono::milliseconds DrainTimeLeft(const v1::Server& server, const Context& context) {
-  const google::protobuf::Timestamp& deadline = server.status().drain_deadline();
-  const auto since_epoch =
-      std::chrono::seconds(deadline.seconds()) + std::chrono::nanoseconds(deadline.nanos());
-  const auto left = since_epoch - context.clock.Now().time_since_epoch();
-  return std::max(std::chrono::ceil<std::chrono::seconds>(left), std::chrono::seconds(0));
+  return TimeLeft(server.status().drain_deadline(), context.clock);
 }
 
 std::string StillRunning(const v1::Server& server, std::chrono::milliseconds left) {

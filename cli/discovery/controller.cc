@@ -5,6 +5,7 @@
 
 #include "cli/commands/lookup.h"
 #include "cli/duration.h"
+#include "cli/proto_time.h"
 
 namespace remora::cli::discovery {
 namespace {
@@ -192,12 +193,7 @@ void Controller::Replace(ServerSet servers) {
   v1::ReplaceServersRequest request;
   request.set_owner("discovery:" + options_.name);
   request.set_validate_only(options_.dry_run);
-  if (options_.drain_timeout) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(*options_.drain_timeout);
-    request.mutable_drain_timeout()->set_seconds(seconds.count());
-    request.mutable_drain_timeout()->set_nanos(static_cast<std::int32_t>(
-        std::chrono::nanoseconds(*options_.drain_timeout - seconds).count()));
-  }
+  if (options_.drain_timeout) *request.mutable_drain_timeout() = ToProto(*options_.drain_timeout);
   for (const auto& [key, endpoint] : servers) *request.add_servers() = ToDesired(key, endpoint);
   Call([this, request = std::move(request)] { return client_.ReplaceServers(request); },
        [this](const v1::ReplaceServersResponse& answer) { Replaced(answer); });

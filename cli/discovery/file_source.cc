@@ -1,14 +1,11 @@
 #include "cli/discovery/file_source.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "cli/apply/wanted.h"
 #include "cli/commands/lookup.h"
 #include "cli/discovery/log.h"
+#include "cli/input.h"
 
 namespace remora::cli::discovery {
 
@@ -65,13 +62,9 @@ FileSource::Stamp FileSource::Look() const {
 
 void FileSource::Read() {
   read_ = seen_;
-  std::ostringstream text;
-  std::ifstream input(file_);
-  if (input) text << input.rdbuf();
-  if (!input || text.bad()) {
-    return report_.away("can't read " + file_ + ": " + std::strerror(errno));
-  }
-  auto servers = ServersOfFile(text.str(), file_, pool_);
+  const auto text = ReadFile(file_);
+  if (!text) return report_.away(text.error());
+  auto servers = ServersOfFile(*text, file_, pool_);
   if (!servers) return report_.away(OneLine(servers.error()));
   report_.found(*std::move(servers));
 }

@@ -3,15 +3,13 @@
 #include <openssl/evp.h>
 #include <yaml-cpp/yaml.h>
 
-#include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string_view>
 #include <utility>
+
+#include "cli/input.h"
 
 namespace remora::cli::discovery {
 namespace {
@@ -187,12 +185,7 @@ Reply<KubernetesAccess> ReadKubeconfig(const std::string& file) {
 
 std::expected<std::string, std::string> Material::Read() const {
   if (file.empty()) return data;
-  std::ostringstream text;
-  std::ifstream input(file);
-  if (input) text << input.rdbuf();
-  if (!input || text.bad())
-    return std::unexpected("can't read " + file + ": " + std::strerror(errno));
-  return text.str();
+  return ReadFile(file);
 }
 
 KubernetesEnvironment KubernetesEnvironment::OfThisProcess() {

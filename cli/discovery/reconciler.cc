@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cli/commands/lookup.h"
+#include "cli/proto_time.h"
 
 namespace remora::cli::discovery {
 namespace {
@@ -18,12 +19,6 @@ constexpr std::chrono::milliseconds kJitter{250};
 bool IsGone(const ServerKey& key, const Endpoint& present, const ServerSet& wanted) {
   const auto found = wanted.find(key);
   return found == wanted.end() || found->second.url != present.url;
-}
-
-std::chrono::milliseconds ToMilliseconds(const google::protobuf::Duration& duration) {
-  return std::chrono::seconds(duration.seconds()) +
-         std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::nanoseconds(duration.nanos()));
 }
 
 }  // namespace
@@ -52,7 +47,7 @@ void Reconciler::HealthAnswered(const v1::HealthResponse& answer, Time now) {
   in_flight_ = false;
   backoff_.Reset();
   poll_at_ = now + options_.poll;
-  const Time started = now - ToMilliseconds(answer.uptime());
+  const Time started = now - FromProto(answer.uptime());
   // After a restart the revision can be the same by chance.
   const bool restarted = started_ && started > *started_ + kJitter;
   started_ = started;

@@ -32,18 +32,9 @@ constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n"
 
 class DrainTest : public ::testing::TestWithParam<std::uint32_t> {
  protected:
-  void BeginDrain() {
-    proxy_.OnControl([this] { proxy_.proxy().BeginDrain(DrainScope::kAll); });
-  }
-  // What Finish tells when it is done: true if nothing was cut.
+  void BeginDrain() { proxy_.BeginDrain(DrainScope::kAll); }
   std::future<bool> Finish(milliseconds deadline) {
-    return proxy_.OnControl([&] {
-      auto done = std::make_shared<std::promise<bool>>();
-      auto result = done->get_future();
-      proxy_.proxy().Finish(DrainScope::kAll, deadline,
-                            [done](bool complete) { done->set_value(complete); });
-      return result;
-    });
+    return proxy_.Finish(DrainScope::kAll, deadline);
   }
   static bool IsDone(std::future<bool>& finished, milliseconds limit = kPatience) {
     return finished.wait_for(limit) == std::future_status::ready;

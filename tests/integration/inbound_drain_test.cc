@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <future>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -53,18 +52,6 @@ class InboundDrainTest : public ::testing::TestWithParam<std::uint32_t> {
     return client.ReadResponse();
   }
 
-  void BeginDrain(DrainScope scope) {
-    proxy_.OnControl([&] { proxy_.proxy().BeginDrain(scope); });
-  }
-  // What Finish tells when it is done: true if nothing was cut.
-  std::future<bool> Finish(DrainScope scope, milliseconds deadline) {
-    return proxy_.OnControl([&] {
-      auto done = std::make_shared<std::promise<bool>>();
-      auto result = done->get_future();
-      proxy_.proxy().Finish(scope, deadline, [done](bool complete) { done->set_value(complete); });
-      return result;
-    });
-  }
   static bool IsDone(std::future<bool>& finished, milliseconds limit = kPatience) {
     return finished.wait_for(limit) == std::future_status::ready;
   }
@@ -109,8 +96,8 @@ TEST_P(InboundDrainTest, OutboundServesOnAndLosesNoRequest) {
   }
   EXPECT_EQ(GetInbound().status(), 200u);
   EXPECT_TRUE(Eventually([&] { return asked >= 50; }));
-  BeginDrain(DrainScope::kInbound);
-  auto finished = Finish(DrainScope::kInbound, seconds(60));
+  proxy_.BeginDrain(DrainScope::kInbound);
+  auto finished = proxy_.Finish(DrainScope::kInbound, seconds(60));
   ASSERT_TRUE(IsDone(finished));
   EXPECT_TRUE(finished.get());
   EXPECT_LT(ConnectInbound().fd(), 0);
@@ -127,7 +114,7 @@ TEST_P(InboundDrainTest, OutboundServesOnAndLosesNoRequest) {
 TEST_P(InboundDrainTest, ItsAnswersSayCloseAndNewConnectionsAreStillServed) {
   FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
   proxy_.AddActive("s1", backend);
-  BeginDrain(DrainScope::kInbound);
+  proxy_.BeginDrain(DrainScope::kInbound);
   EXPECT_TRUE(Eventually([&] { return GetInbound().Field("Connection") == "close"; }));
   EXPECT_EQ(GetInbound().status(), 200u);
   EXPECT_EQ(proxy_.Get().Field("Connection"), std::nullopt);
@@ -142,7 +129,7 @@ TEST_P(InboundDrainTest, ItWaitsForItsRequestsAndNotForThoseOfOutbound) {
   Peer inbound = ConnectInbound();
   inbound.Send(kGet);
   ASSERT_TRUE(backend.WaitForRequests(2));
-  auto finished = Finish(DrainScope::kInbound, seconds(60));
+  auto finished = proxy_.Finish(DrainScope::kInbound, seconds(60));
   EXPECT_TRUE(Eventually([&] { return ConnectInbound().fd() < 0; }));
   EXPECT_EQ(States(), (std::vector{State::kAccepting, State::kDraining}));
   EXPECT_EQ(Connections(), (std::vector<std::uint64_t>{1, 1}));
@@ -171,7 +158,7 @@ TEST_P(InboundDrainTest, WhatOfItRunsAtTheDeadlineIsCutAndNothingElse) {
   Peer connecting = ConnectInbound();
   connecting.Send(kGet);
   ASSERT_TRUE(proxy_.WaitForActive("s2", 1));
-  auto finished = Finish(DrainScope::kInbound, milliseconds(200));
+  auto finished = proxy_.Finish(DrainScope::kInbound, milliseconds(200));
   ASSERT_TRUE(IsDone(finished));
   EXPECT_FALSE(finished.get());
   EXPECT_NE(inbound.ReadToEnd(), ReadEnd::kTimeout);
@@ -189,8 +176,8 @@ TEST_P(InboundDrainTest, ADrainOfAllTakesAPendingOneOver) {
   Peer inbound = ConnectInbound();
   inbound.Send(kGet);
   ASSERT_TRUE(backend.WaitForRequests(2));
-  auto narrow = Finish(DrainScope::kInbound, std::chrono::hours(1));
-  auto all = Finish(DrainScope::kAll, std::chrono::hours(1));
+  auto narrow = proxy_.Finish(DrainScope::kInbound, std::chrono::hours(1));
+  auto all = proxy_.Finish(DrainScope::kAll, std::chrono::hours(1));
   EXPECT_TRUE(Eventually([&] { return proxy_.Connect().fd() < 0; }));
   EXPECT_FALSE(IsDone(all, milliseconds(50)));
   backend.Release();
@@ -205,9 +192,9 @@ TEST_P(InboundDrainTest, ADrainOfAllTakesAPendingOneOver) {
 }
 
 TEST_P(InboundDrainTest, ADrainOfAllFollowsOneThatIsDone) {
-  auto inbound = Finish(DrainScope::kInbound, seconds(60));
+  auto inbound = proxy_.Finish(DrainScope::kInbound, seconds(60));
   ASSERT_TRUE(IsDone(inbound));
-  auto all = Finish(DrainScope::kAll, seconds(60));
+  auto all = proxy_.Finish(DrainScope::kAll, seconds(60));
   ASSERT_TRUE(IsDone(all));
   EXPECT_TRUE(all.get());
   EXPECT_EQ(States(), (std::vector{State::kClosed, State::kClosed}));

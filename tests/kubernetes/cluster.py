@@ -3,13 +3,15 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
-import threading
-import time
 
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "e2e"))
+from peers import wait  # noqa: E402  (what both kinds of tests use is there)
+
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 IMAGE = "remora:test"
 NEXT_IMAGE = "remora:test-next"  # the same under another name: what a new version looks like
@@ -27,20 +29,8 @@ def kubectl(*words, text=None, check=True, timeout=120):
 
 
 def eventually(condition, timeout, what):
-    """The first true value of condition(); an AssertionError in it is "not yet"."""
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while True:
-        failure = None
-        try:
-            value = condition()
-        except AssertionError as error:
-            value, failure = None, error
-        if value:
-            return value
-        assert time.monotonic() < deadline, \
-            f"not within {timeout} s: {what}; last: {failure or value!r}"
-        pause.wait(0.1)
+    """The first true value of condition(), which asks the API server; see peers/wait.py."""
+    return wait.eventually(condition, timeout, what, pause_s=0.1)
 
 
 def build(overlay, namespace, patches=(), images=None, config=None):

@@ -97,4 +97,17 @@ Message RunningProxy::Get(std::string_view path) const {
   return Ask("GET " + std::string(path) + " HTTP/1.1\r\nHost: example.test\r\n\r\n");
 }
 
+void RunningProxy::BeginDrain(DrainScope scope) {
+  OnControl([&] { proxy_->BeginDrain(scope); });
+}
+
+std::future<bool> RunningProxy::Finish(DrainScope scope, std::chrono::milliseconds deadline) {
+  return OnControl([&] {
+    auto done = std::make_shared<std::promise<bool>>();
+    auto result = done->get_future();
+    proxy_->Finish(scope, deadline, [done](bool complete) { done->set_value(complete); });
+    return result;
+  });
+}
+
 }  // namespace remora::proxy::testing

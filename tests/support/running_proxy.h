@@ -65,6 +65,10 @@ class RunningProxy {
   Message Ask(std::string_view request) const;
   Message Get(std::string_view path = "/") const;
 
+  void BeginDrain(DrainScope scope);
+  // What Proxy::Finish tells when it is done: true if nothing was cut.
+  std::future<bool> Finish(DrainScope scope, std::chrono::milliseconds deadline);
+
   template <class Work>
   std::invoke_result_t<Work> OnControl(Work work) {
     std::packaged_task<std::invoke_result_t<Work>()> task(std::move(work));

@@ -3,7 +3,7 @@ import threading
 import time
 
 
-def eventually(condition, timeout=10.0, what=None):
+def eventually(condition, timeout=10.0, what=None, pause_s=0.005):
     """Returns the first true value of condition(); fails when `timeout` seconds have passed.
 
     An AssertionError inside the condition counts as "not yet".
@@ -21,4 +21,4 @@ def eventually(condition, timeout=10.0, what=None):
         if time.monotonic() > deadline:
             raise AssertionError(
                 f"not within {timeout} s: {what or condition}; last: {failure or value!r}")
-        pause.wait(0.005)
+        pause.wait(pause_s)
