@@ -86,7 +86,8 @@ YamlNode Sidecar(const SidecarOptions& options, int grace_seconds) {
               {"volumeMounts", List(std::move(mounts))}});
 }
 
-// A process of its own, so that credentials of the API server are never where traffic is.
+// A process of its own, so that the token it is given is not where traffic is. Whether the pod
+// mounts that of its account elsewhere is left to automountServiceAccountToken.
 YamlNode Discover(const SidecarOptions& options) {
   constexpr std::string_view kPort = "discover-admin";
   const bool own_namespace = !options.discover.contains('/');
