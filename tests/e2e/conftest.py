@@ -3,6 +3,7 @@ import json
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -86,6 +87,22 @@ def directory():
     path = tempfile.mkdtemp(prefix="remora-")
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def refusing_port():
+    """refusing_port(): one that is bound and not listened at, so that it refuses and nobody else, a
+    daemon's own listeners included, gets it before the test has ended."""
+    held = []
+
+    def hold():
+        held.append(socket.socket())
+        held[-1].bind(("127.0.0.1", 0))
+        return held[-1].getsockname()[1]
+
+    yield hold
+    for one in held:
+        one.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 import pytest
 
 from peers.http import Connection, fetch
-from peers.nginx import free_port
 from peers.wait import eventually
 
 
@@ -191,8 +190,8 @@ def test_a_pool_without_servers_is_503(remora):
     expect_error(fetch(daemon.data), 503, "no_servers", close=False)
 
 
-def test_a_pool_without_a_healthy_server_is_503(remora):
-    daemon = remora([f"http://127.0.0.1:{free_port()}"], wait_active=False)
+def test_a_pool_without_a_healthy_server_is_503(remora, refusing_port):
+    daemon = remora([f"http://127.0.0.1:{refusing_port()}"], wait_active=False)
     expect_error(fetch(daemon.data), 503, "no_healthy_server", close=False)
 
 
@@ -214,8 +213,8 @@ def test_a_pool_whose_servers_are_full_is_503(remora, backend):
     assert fetch(daemon.data).status == 200
 
 
-def test_a_backend_that_refuses_is_502(remora):
-    daemon = remora([f"http://127.0.0.1:{free_port()}"],
+def test_a_backend_that_refuses_is_502(remora, refusing_port):
+    daemon = remora([f"http://127.0.0.1:{refusing_port()}"],
                     pool={"health_check": {"probe": "none"}})
     with Connection(daemon.data) as client:
         expect_error(client.get("/"), 502, "connect_failed", close=False)

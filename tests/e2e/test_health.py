@@ -4,7 +4,6 @@ import time
 import pytest
 
 from peers.http import fetch
-from peers.nginx import free_port
 from peers.traffic import Traffic
 from peers.wait import eventually
 
@@ -163,8 +162,8 @@ def test_what_a_probe_takes_for_healthy(remora, backend, probe, status, expected
         assert daemon.control.get(one.id).status.reason
 
 
-def test_a_server_that_nobody_answers_at_says_why(remora):
-    port = free_port()
+def test_a_server_that_nobody_answers_at_says_why(remora, refusing_port):
+    port = refusing_port()
     daemon = remora([f"http://127.0.0.1:{port}"], wait_active=False)
     eventually(lambda: daemon.control.get(f"127-0-0-1-{port}").status.consecutive_probe_failures)
     assert "refused" in daemon.control.get(f"127-0-0-1-{port}").status.reason.lower()

@@ -11,7 +11,6 @@ import pytest
 from peers.backend import holding
 from peers.daemon import Daemon, binary
 from peers.http import Connection, fetch, refuses
-from peers.nginx import free_port
 from peers.wait import eventually
 
 E2E_DIR = os.path.dirname(os.path.abspath(__file__))
@@ -52,9 +51,9 @@ def test_the_probes_of_the_admin_port(remora):
     assert fetch(daemon.admin, "POST", "/readyz").status == 405
 
 
-def test_readiness_does_not_hang_on_backends(remora):
+def test_readiness_does_not_hang_on_backends(remora, refusing_port):
     """A sidecar that leaves because its backends are down turns one outage into two."""
-    daemon = remora([f"http://127.0.0.1:{free_port()}"], wait_active=False)
+    daemon = remora([f"http://127.0.0.1:{refusing_port()}"], wait_active=False)
     assert fetch(daemon.admin, target="/readyz").status == 200
 
 

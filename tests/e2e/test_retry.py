@@ -3,15 +3,14 @@ answer."""
 import pytest
 
 from peers.http import Connection, fetch
-from peers.nginx import free_port
 from peers.wait import eventually
 
 NO_PROBE = {"health_check": {"probe": "none"}}
 
 
-def test_a_refused_connection_moves_to_another_backend(remora, backend):
+def test_a_refused_connection_moves_to_another_backend(remora, backend, refusing_port):
     one = backend("a")
-    daemon = remora([f"http://127.0.0.1:{free_port()}", one.url], pool=NO_PROBE)
+    daemon = remora([f"http://127.0.0.1:{refusing_port()}", one.url], pool=NO_PROBE)
     for method in ("GET", "POST"):
         for _ in range(10):
             answer = fetch(daemon.data, method, body=b"payload" if method == "POST" else b"")
@@ -21,22 +20,22 @@ def test_a_refused_connection_moves_to_another_backend(remora, backend):
     assert {r.body for r in one.requests if r.method == "POST"} == {b"payload"}
 
 
-def test_two_refusals_are_survived_and_the_third_is_told(remora, backend):
+def test_two_refusals_are_survived_and_the_third_is_told(remora, backend, refusing_port):
     one = backend("a")
-    dead = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
+    dead = [f"http://127.0.0.1:{refusing_port()}" for _ in range(2)]
     daemon = remora([*dead, one.url], pool=NO_PROBE)
     for _ in range(12):
         assert fetch(daemon.data).status == 200
-    dead = [f"http://127.0.0.1:{free_port()}" for _ in range(5)]
+    dead = [f"http://127.0.0.1:{refusing_port()}" for _ in range(5)]
     hopeless = remora(dead, pool=NO_PROBE)
     answer = fetch(hopeless.data)
     assert (answer.status, answer.json()["reason"]) == (502, "connect_failed")
 
 
-def test_a_large_body_survives_a_refused_connection(remora, backend):
+def test_a_large_body_survives_a_refused_connection(remora, backend, refusing_port):
     """Nothing of it has been taken from the client before there is a connection."""
     one = backend("a")
-    daemon = remora([f"http://127.0.0.1:{free_port()}", one.url], pool=NO_PROBE)
+    daemon = remora([f"http://127.0.0.1:{refusing_port()}", one.url], pool=NO_PROBE)
     body = bytes(range(256)) * 8000
     for _ in range(4):
         assert fetch(daemon.data, "PUT", body=body).status == 200
