@@ -29,6 +29,7 @@
 #include "server/demo/demo_backends.h"
 #include "server/exit_codes.h"
 #include "server/file_watch.h"
+#include "server/first_probes.h"
 #include "server/readiness.h"
 #include "server/reload.h"
 #include "server/shutdown.h"
@@ -64,8 +65,9 @@ class Daemon {
         signals_(loop_, [this](int signal) { OnSignal(signal); }),
         proxy_(config_.proxy, loop_, access_log),
         telemetry_(loop_, proxy_, access_log),
+        first_probes_(loop_, proxy_.registry(), [this](auto unprobed) { BeReady(unprobed); }),
         shutdown_(loop_, proxy_, readiness_, config_.shutdown,
-                  {.not_serving = [this] { control_->SetNotServing(); },
+                  {.not_serving = [this] { BeNotServing(); },
                    .over = [this](bool by_signal) { End(by_signal); }}),
         service_(
             proxy_.registry(), readiness_, std::string(Version()),
@@ -109,12 +111,7 @@ class Daemon {
     telemetry_.Start();
     signals_.Start();
     StartFileWatch();
-    control_->SetServing();
-    log::Info("ready", {{"version", Version()},
-                        {"commit", Commit()},
-                        {"config", config_.file.empty() ? "none" : config_.file},
-                        {"workers", config_.proxy.workers},
-                        {"servers", config_.servers.size()}});
+    first_probes_.Start();
     return kExitOk;
   }
 
@@ -203,8 +200,23 @@ class Daemon {
                             ToAbsl(server.where + ": " + std::string(added.status().message())));
       }
     }
-    readiness_.RegistryFilled();
     return absl::OkStatus();
+  }
+
+  void BeReady(std::size_t unprobed) {
+    readiness_.ServersProbed();
+    control_->SetServing();
+    log::Info("ready", {{"version", Version()},
+                        {"commit", Commit()},
+                        {"config", config_.file.empty() ? "none" : config_.file},
+                        {"workers", config_.proxy.workers},
+                        {"servers", config_.servers.size()},
+                        {"unprobed", unprobed}});
+  }
+
+  void BeNotServing() {
+    first_probes_.Stop();
+    control_->SetNotServing();
   }
 
   void PrepareReload() {
@@ -264,6 +276,7 @@ class Daemon {
     feeds_.Stop();
     if (demo_ != nullptr) demo_->Stop();
     telemetry_.Stop();
+    first_probes_.Stop();
     signals_.Stop();
     if (file_watch_ != nullptr) file_watch_->Stop();
     loop_.Close();
@@ -276,6 +289,7 @@ class Daemon {
   Signals signals_;
   proxy::Proxy proxy_;
   Telemetry telemetry_;
+  FirstProbes first_probes_;
   Readiness readiness_;
   Shutdown shutdown_;
   ControlService service_;

@@ -10,9 +10,9 @@ void Readiness::ListenersBound() {
   listeners_bound_ = true;
 }
 
-void Readiness::RegistryFilled() {
+void Readiness::ServersProbed() {
   absl::MutexLock lock(&mu_);
-  registry_filled_ = true;
+  servers_probed_ = true;
 }
 
 void Readiness::ConfigProblem(std::string problem) {
@@ -32,7 +32,7 @@ bool Readiness::ready() const {
 
 bool Readiness::started() const {
   absl::MutexLock lock(&mu_);
-  return listeners_bound_ && registry_filled_;
+  return listeners_bound_ && servers_probed_;
 }
 
 std::vector<Readiness::Check> Readiness::checks() const {
@@ -42,7 +42,8 @@ std::vector<Readiness::Check> Readiness::checks() const {
                  .passed = passed,
                  .reason = passed ? std::string() : std::move(reason)};
   };
-  return {check("registry", registry_filled_, "the servers of the configuration are not added yet"),
+  return {check("registry", servers_probed_,
+                "not each server of the configuration has been probed yet"),
           check("listeners", listeners_bound_, "the data listeners are not bound yet"),
           check("draining", !draining_,
                 draining_ == proxy::DrainScope::kInbound ? "inbound draining" : "draining"),

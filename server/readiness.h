@@ -32,7 +32,8 @@ class Readiness {
   Readiness& operator=(const Readiness&) = delete;
 
   void ListenersBound() ABSL_LOCKS_EXCLUDED(mu_);
-  void RegistryFilled() ABSL_LOCKS_EXCLUDED(mu_);
+  // The servers of the configuration are in the registry and have had their first probe.
+  void ServersProbed() ABSL_LOCKS_EXCLUDED(mu_);
   // What is wrong with the configuration on disk; empty: nothing. The one that was read before
   // goes on, so this does not make it unready.
   void ConfigProblem(std::string problem) ABSL_LOCKS_EXCLUDED(mu_);
@@ -52,7 +53,7 @@ class Readiness {
   const proxy::TimePoint start_ = proxy::Clock::now();
   mutable absl::Mutex mu_;
   bool listeners_bound_ ABSL_GUARDED_BY(mu_) = false;
-  bool registry_filled_ ABSL_GUARDED_BY(mu_) = false;
+  bool servers_probed_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<proxy::DrainScope> draining_ ABSL_GUARDED_BY(mu_);
   std::string config_problem_ ABSL_GUARDED_BY(mu_);
 };

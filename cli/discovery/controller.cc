@@ -257,7 +257,7 @@ void Controller::TellChanges(const Status& before) {
     counts_.last_sync_s =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   }
-  if (now.synced_once && !before.synced_once) {
+  if (now.probed_once && !before.probed_once) {
     log_.Info("ready", {{"servers", std::to_string(now.present)}});
   }
 }

@@ -104,7 +104,7 @@ std::string MetricsText(const Numbers& numbers) {
   return text.Take();
 }
 
-bool IsReady(const Numbers& numbers) { return numbers.status.synced_once; }
+bool IsReady(const Numbers& numbers) { return numbers.status.probed_once; }
 
 std::string ReadyText(const Numbers& numbers) {
   std::string text;
@@ -121,6 +121,9 @@ std::string ReadyText(const Numbers& numbers) {
     text += ": " + (numbers.sidecar_cause.empty() ? "no answer yet" : numbers.sidecar_cause);
   }
   text += "\n";
+  if (status.synced_once && !status.probed_once) {
+    text += "[-]first probes: " + std::to_string(status.unprobed) + " servers wait for theirs\n";
+  }
   if (status.held != 0) {
     text += "[!]guard: " + std::to_string(status.held) + " servers are kept that are gone\n";
   }

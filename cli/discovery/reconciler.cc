@@ -21,6 +21,11 @@ bool IsGone(const ServerKey& key, const Endpoint& present, const ServerSet& want
   return found == wanted.end() || found->second.url != present.url;
 }
 
+bool IsUnprobed(const v1::Server& server) {
+  return server.status().state() == v1::ServerStatus::WARMING &&
+         !server.status().has_last_probe_time();
+}
+
 }  // namespace
 
 Reconciler::Reconciler(Options options)
@@ -61,6 +66,8 @@ void Reconciler::ListAnswered(const v1::ListServersResponse& answer, Time now) {
   resync_at_ = now + options_.resync;
   revision_ = answer.revision();
   if (!started_) started_ = now;  // or before
+  probe_look_at_ = now + options_.probe_look;
+  status_.unprobed = 0;
   present_.emplace();
   foreign_.clear();
   for (const v1::Server& server : answer.servers()) {
@@ -68,6 +75,7 @@ void Reconciler::ListAnswered(const v1::ListServersResponse& answer, Time now) {
     ServerKey key{.pool = server.pool(), .id = server.id()};
     if (server.owner() == options_.owner) {
       present_->emplace(std::move(key), EndpointOf(server.spec()));
+      if (IsUnprobed(server)) ++status_.unprobed;
     } else {
       foreign_.insert(std::move(key));
     }
@@ -79,6 +87,7 @@ void Reconciler::ReplaceAnswered(Time now) {
   backoff_.Reset();
   poll_at_ = now + options_.poll;
   present_ = *std::exchange(sent_, std::nullopt);
+  probe_look_at_ = now + options_.probe_look;
   // The revision of the answer would hide what others did since the last look.
   revision_.reset();
 }
@@ -108,9 +117,22 @@ Reconciler::Step Reconciler::Next(Time now) {
     status_.in_sync = true;
     status_.synced_once |= status_.sources_known;
     until = std::min(until, plan.until);
+    if (LooksForProbes(now, until)) return Call(Step::Kind::kList);
   }
   if (now >= poll_at_) return Call(revision_ ? Step::Kind::kHealth : Step::Kind::kList);
   return {.until = until};
+}
+
+bool Reconciler::LooksForProbes(Time now, Time& until) {
+  if (!status_.synced_once || status_.probed_once) return false;
+  if (!first_probes_until_) first_probes_until_ = now + options_.first_probes;
+  const bool seen = revision_.has_value();  // a look came after our last change
+  if ((seen && status_.unprobed == 0) || now >= *first_probes_until_) {
+    status_.probed_once = true;
+    return false;
+  }
+  until = std::min({until, probe_look_at_, *first_probes_until_});
+  return now >= probe_look_at_;
 }
 
 Reconciler::Step Reconciler::Call(Step::Kind kind) {

@@ -16,7 +16,8 @@
 //   update, which brings others while it takes some, is none.
 // - Of an id that another owner holds the sidecar keeps the other owner's server.
 // - What the sidecar has is looked at again a while after each change of ours, when its revision is
-//   not the one of the last look, when it was restarted, and every `resync`.
+//   not the one of the last look, when it was restarted, and every `resync`; after the first sync
+//   often, until each server has had its first probe.
 // Threads: one.
 #pragma once
 
@@ -46,6 +47,8 @@ class Reconciler {
     Milliseconds quiet{100};
     Milliseconds longest_burst{500};
     Milliseconds poll{5000};
+    Milliseconds probe_look{100};     // between looks after the first sync
+    Milliseconds first_probes{5000};  // no longer are they waited for
     Milliseconds resync{std::chrono::minutes(5)};
     Milliseconds hold{30'000};  // 0: no guard
     Milliseconds window{10'000};
@@ -69,8 +72,10 @@ class Reconciler {
     bool sidecar_up = false;             // its last answer was one
     bool in_sync = false;                // as of the last look nothing is left to be done
     bool synced_once = false;            // it was in sync while all sources were known
+    bool probed_once = false;            // and then its servers had their first probe
     std::size_t wanted = 0;              // servers that the sources name
     std::size_t present = 0;             // servers that the owner has
+    std::size_t unprobed = 0;            // of those, as of the last look, not yet probed
     std::size_t held = 0;                // servers that are kept by the guard
     std::set<ServerKey> conflicts = {};  // wanted, but held by another owner
   };
@@ -96,6 +101,8 @@ class Reconciler {
     Time until = Time::max();  // when a held server may go
   };
 
+  // Whether to look, and else until when not. Only before all have had their first probe.
+  bool LooksForProbes(Time now, Time& until);
   Step Call(Step::Kind kind);
   Step Replace(ServerSet servers, Time now);
   bool AllSourcesKnown() const;
@@ -129,6 +136,8 @@ class Reconciler {
   Time retry_at_;
   Time poll_at_;
   Time resync_at_;
+  Time probe_look_at_;
+  std::optional<Time> first_probes_until_;  // set by the first sync
 
   Status status_;
 };

@@ -142,14 +142,15 @@ def remora(directory, protos, backend, nginx):
     """remora(servers, ...): a remorad that is ready and has all `servers` ACTIVE.
 
     servers: urls, or maps as in the file. pool: more keys for the pool. top: more top-level keys.
-    flags: more arguments. wait_active=False: don't wait for the servers.
+    flags: more arguments. wait_active=False: don't wait for the servers. wait_ready=False: for
+    nothing.
 
     It asks for `backend` and `nginx` to be taken down before them.
     """
     started = []
 
     def start(servers=(), workers=1, pool=None, top=None, flags=(), wait_active=True, prefix=(),
-              env=None):
+              env=None, wait_ready=True):
         home = tempfile.mkdtemp(prefix="r", dir=directory)
         config = write_config(home, default_config(servers, pool, top))
         control = os.path.join(home, "c.sock")
@@ -159,8 +160,8 @@ def remora(directory, protos, backend, nginx):
             arguments += ["--listen", "127.0.0.1:0"]
         daemon = Daemon(home, protos, arguments, prefix, env)
         started.append(daemon)
-        daemon.start()
-        if wait_active and servers:
+        daemon.start(wait_ready)
+        if wait_ready and wait_active and servers:
             daemon.wait_ready_servers(len(servers))
         return daemon
 

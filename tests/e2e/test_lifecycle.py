@@ -57,6 +57,28 @@ def test_readiness_does_not_hang_on_backends(remora, refusing_port):
     assert fetch(daemon.admin, target="/readyz").status == 200
 
 
+def test_it_is_ready_once_each_server_has_been_probed(remora, backend):
+    """So that the first request of whoever waits for it finds the servers that are up."""
+    slow = backend("slow")
+    gate = holding(slow)
+    daemon = remora([slow.url], wait_ready=False, pool={
+        "health_check": {"probe": "http", "path": "/am-i-well", "timeout": "4s"}})
+    daemon.wait_event("listening", socket="admin")
+    for path in ("/readyz", "/startupz"):
+        answer = fetch(daemon.admin, target=path)
+        assert (answer.status, b"has been probed yet" in answer.body) == (503, True), answer
+    assert not daemon.control.health().ready
+    gate.open()
+    assert daemon.wait_event("ready")["unprobed"] == "0"
+    assert fetch(daemon.admin, target="/startupz").status == 200
+    assert fetch(daemon.data).status == 200
+
+
+def test_a_server_that_cannot_be_probed_is_not_waited_for_for_ever(remora):
+    daemon = remora(["http://nowhere.invalid:80"], wait_active=False)
+    assert daemon.find_event("ready")["unprobed"] == "1"
+
+
 def test_a_port_in_use_ends_the_start_with_69_and_names_it(protos, directory):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

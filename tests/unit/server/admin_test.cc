@@ -23,7 +23,7 @@ TEST(ReadinessTest, IsReadyOnceBoundAndFilledUntilItDrains) {
   Readiness readiness;
   EXPECT_EQ(readiness.reasons().size(), 2U);
   EXPECT_FALSE(readiness.started());
-  readiness.RegistryFilled();
+  readiness.ServersProbed();
   EXPECT_FALSE(readiness.ready());
   readiness.ListenersBound();
   EXPECT_TRUE(readiness.ready());
@@ -36,7 +36,7 @@ TEST(ReadinessTest, IsReadyOnceBoundAndFilledUntilItDrains) {
 
 TEST(ReadinessTest, ADrainOfInboundSaysSoUntilAllDrains) {
   Readiness readiness;
-  readiness.RegistryFilled();
+  readiness.ServersProbed();
   readiness.ListenersBound();
   readiness.BeginDrain(proxy::DrainScope::kInbound);
   EXPECT_EQ(readiness.reasons(), std::vector<std::string>{"inbound draining"});
@@ -70,7 +70,7 @@ TEST(AdminTest, LivezIsOkFromTheStart) {
 TEST(AdminTest, ReadyzTellsTheReasons) {
   Readiness readiness;
   EXPECT_EQ(Ask(readiness, "/readyz").status, 503U);
-  readiness.RegistryFilled();
+  readiness.ServersProbed();
   EXPECT_EQ(Ask(readiness, "/readyz").body, "the data listeners are not bound yet\n");
   readiness.ListenersBound();
   EXPECT_EQ(Ask(readiness, "/readyz").status, 200U);
@@ -84,7 +84,7 @@ TEST(AdminTest, ReadyzTellsTheReasons) {
 
 TEST(AdminTest, AConfigurationThatCanNotBeReloadedIsToldAndDoesNotMakeItUnready) {
   Readiness readiness;
-  readiness.RegistryFilled();
+  readiness.ServersProbed();
   readiness.ListenersBound();
   readiness.ConfigProblem("c.yaml:1:1: no");
   EXPECT_EQ(Ask(readiness, "/readyz").body, "ok\n");
@@ -97,7 +97,7 @@ TEST(AdminTest, AConfigurationThatCanNotBeReloadedIsToldAndDoesNotMakeItUnready)
 TEST(AdminTest, StartupzStaysOkWhileDraining) {
   Readiness readiness;
   EXPECT_EQ(Ask(readiness, "/startupz").status, 503U);
-  readiness.RegistryFilled();
+  readiness.ServersProbed();
   readiness.ListenersBound();
   readiness.BeginDrain(proxy::DrainScope::kAll);
   EXPECT_EQ(Ask(readiness, "/startupz").status, 200U);

@@ -297,7 +297,7 @@ TEST_F(ControlServerTest, HealthTellsReadinessWithReasonsAndTotals) {
   EXPECT_EQ(health.pools(0).total(), 1U);
   EXPECT_EQ(health.pools(0).warming(), 1U);
   readiness_.ListenersBound();
-  readiness_.RegistryFilled();
+  readiness_.ServersProbed();
   EXPECT_TRUE(HealthOf(*stub_).ready());
   readiness_.BeginDrain(proxy::DrainScope::kAll);
   health = HealthOf(*stub_);

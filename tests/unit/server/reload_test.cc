@@ -70,7 +70,7 @@ class ReloaderTest : public ::testing::Test {
       ASSERT_TRUE(registry_->Add(server.pool, server.id, server.spec, "config").ok());
     }
     readiness_.ListenersBound();
-    readiness_.RegistryFilled();
+    readiness_.ServersProbed();
     reloader_ = std::make_unique<Reloader>([this] { return ParseConfig(text_, "c.yaml"); }, config,
                                            *registry_, readiness_);
   }

@@ -20,6 +20,7 @@ Numbers Working() {
                     .sidecar_up = true,
                     .in_sync = true,
                     .synced_once = true,
+                    .probed_once = true,
                     .wanted = 3,
                     .present = 3};
   numbers.syncs = 2;
@@ -51,6 +52,12 @@ TEST(DiscoveryReadyTest, ItIsReadyOnceTheSidecarHadEverything) {
   Numbers numbers = Working();
   EXPECT_TRUE(IsReady(numbers));
   EXPECT_EQ(ReadyText(numbers), "[+]source default/web\n[+]sidecar\nready\n");
+  numbers.status.probed_once = false;
+  numbers.status.unprobed = 2;
+  EXPECT_FALSE(IsReady(numbers));
+  EXPECT_EQ(ReadyText(numbers),
+            "[+]source default/web\n[+]sidecar\n[-]first probes: 2 servers wait for theirs\nnot "
+            "ready\n");
   numbers.status.synced_once = false;
   numbers.sources[0] = {.name = "default/web"};
   EXPECT_FALSE(IsReady(numbers));

@@ -60,13 +60,15 @@ class ReconcilerTest : public testing::Test {
   void AnswerList(const ServerSet& foreign = {}) {
     v1::ListServersResponse answer;
     answer.set_revision(revision_);
-    const auto add = [&answer](const ServerSet& servers, const char* owner) {
+    const auto add = [&answer, this](const ServerSet& servers, const char* owner) {
       for (const auto& [key, endpoint] : servers) {
         v1::Server& server = *answer.add_servers();
         server.set_pool(key.pool);
         server.set_id(key.id);
         server.set_owner(owner);
         *server.mutable_spec() = ToDesired(key, endpoint).spec();
+        server.mutable_status()->set_state(v1::ServerStatus::WARMING);
+        if (probed_) server.mutable_status()->mutable_last_probe_time()->set_seconds(1);
       }
     };
     add(own_, "discovery:t");
@@ -130,7 +132,8 @@ class ReconcilerTest : public testing::Test {
 
   Reconciler::Time now_{std::chrono::hours(1)};
   Reconciler::Time sidecar_started_{std::chrono::minutes(30)};
-  ServerSet own_;  // what the sidecar has of ours
+  ServerSet own_;       // what the sidecar has of ours
+  bool probed_ = true;  // and whether their first probes are over
   std::uint64_t revision_ = 0;
   std::optional<Reconciler> reconciler_;
 };
@@ -146,6 +149,55 @@ TEST_F(ReconcilerTest, WhatASourceFindsIsSentOnceItIsQuiet) {
   Pass(milliseconds(100));
   EXPECT_THAT(Replace(), ElementsAre("a", "b"));
   EXPECT_EQ(Next().kind, Kind::kWait);
+}
+
+TEST_F(ReconcilerTest, FirstProbesAreLookedForUntilTheyAreOver) {
+  Make();
+  probed_ = false;
+  List({});
+  Find({"a", "b"});
+  Pass(milliseconds(100));
+  Replace();
+  for (int look = 0; look < 3; ++look) {
+    EXPECT_EQ(Next().until, now_ + milliseconds(100));
+    Pass(milliseconds(100));
+    List({"a", "b"});
+    EXPECT_EQ(Next().kind, Kind::kWait);
+    EXPECT_TRUE(Status().synced_once);
+    EXPECT_FALSE(Status().probed_once);
+    EXPECT_EQ(Status().unprobed, 2U);
+  }
+  probed_ = true;
+  Pass(milliseconds(100));
+  List({"a", "b"});
+  EXPECT_EQ(Next().until, now_ + seconds(5)) << "from here on only polls";
+  EXPECT_TRUE(Status().probed_once);
+  // Others that come later are no reason to be unready.
+  probed_ = false;
+  Find({"a", "b", "c"});
+  Pass(milliseconds(100));
+  Replace();
+  EXPECT_EQ(Next().until, now_ + seconds(5));
+  EXPECT_TRUE(Status().probed_once);
+}
+
+TEST_F(ReconcilerTest, FirstProbesThatDoNotEndAreNotWaitedForForEver) {
+  Make();
+  probed_ = false;
+  Find({"a"});
+  List({"a"});
+  Pass(milliseconds(100));
+  const auto began = now_;
+  for (auto step = Next(); !Status().probed_once; step = Next()) {
+    if (step.kind == Kind::kList) {
+      AnswerList();
+      continue;
+    }
+    ASSERT_EQ(step.kind, Kind::kWait);
+    ASSERT_GT(step.until, now_);
+    now_ = step.until;
+  }
+  EXPECT_EQ(now_, began + seconds(5));
 }
 
 TEST_F(ReconcilerTest, ABurstThatDoesNotEndIsSentAllTheSame) {

@@ -1,0 +1,42 @@
+// Waits until each server that was there at the start has had its first probe, so that whoever
+// waits for readiness finds those that are up in use. A server that is down has had it too:
+// backends make nobody unready. What can't be probed (its name is not resolved) or takes long is
+// waited for until `kLongest`.
+//
+// Threads: the loop's. Lifetime: the registry and the loop outlive it; Stop before the loop closes.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "proxy/base/clock.h"
+#include "proxy/net/loop.h"
+#include "proxy/registry/registry.h"
+
+namespace remora::server {
+
+// How many of them no probe has said anything about. Pure.
+std::size_t CountUnprobed(const std::vector<proxy::ServerView>& servers);
+
+class FirstProbes {
+ public:
+  static constexpr std::chrono::seconds kLongest{5};
+
+  // `over(unprobed)` is called once, from the loop, unless Stop comes first.
+  FirstProbes(proxy::net::Loop& loop, const proxy::Registry& registry,
+              std::function<void(std::size_t unprobed)> over);
+
+  void Start();
+  void Stop();
+
+ private:
+  void Look();
+
+  const proxy::Registry& registry_;
+  std::function<void(std::size_t)> over_;  // null once it was called, or stopped
+  proxy::net::Timer timer_;
+  proxy::TimePoint deadline_;
+  proxy::Duration pause_{};
+};
+
+}  // namespace remora::server
