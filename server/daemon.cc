@@ -67,7 +67,7 @@ class Daemon {
         telemetry_(loop_, proxy_, access_log),
         first_probes_(loop_, proxy_.registry(), [this](auto unprobed) { BeReady(unprobed); }),
         shutdown_(loop_, proxy_, readiness_, config_.shutdown,
-                  {.not_serving = [this] { BeNotServing(); },
+                  {.not_serving = [this] { control_->SetNotServing(); },
                    .over = [this](bool by_signal) { End(by_signal); }}),
         service_(
             proxy_.registry(), readiness_, std::string(Version()),
@@ -212,11 +212,6 @@ class Daemon {
                         {"workers", config_.proxy.workers},
                         {"servers", config_.servers.size()},
                         {"unprobed", unprobed}});
-  }
-
-  void BeNotServing() {
-    first_probes_.Stop();
-    control_->SetNotServing();
   }
 
   void PrepareReload() {

@@ -16,7 +16,8 @@ constexpr std::chrono::milliseconds kLongestPause{200};  // 10,000 servers take 
 std::size_t CountUnprobed(const std::vector<proxy::ServerView>& servers) {
   return static_cast<std::size_t>(
       std::ranges::count_if(servers, [](const proxy::ServerView& server) {
-        return server.state == proxy::ServerState::kWarming && !server.last_probe;
+        return server.owner == "config" && server.state == proxy::ServerState::kWarming &&
+               !server.last_probe;
       }));
 }
 
@@ -39,7 +40,7 @@ void FirstProbes::Look() {
   const auto page = registry_.List("", std::nullopt, proxy::Registry::kMaxServers);
   const std::size_t unprobed = page.ok() ? CountUnprobed(page->servers) : 0;
   if (unprobed == 0 || proxy::Clock::now() >= deadline_) {
-    if (over_) std::exchange(over_, nullptr)(unprobed);
+    std::exchange(over_, nullptr)(unprobed);
     return;
   }
   timer_.expires_after(pause_);

@@ -1,4 +1,4 @@
-// Waits until each server that was there at the start has had its first probe, so that whoever
+// Waits until each server of the configuration has had its first probe, so that whoever
 // waits for readiness finds those that are up in use. A server that is down has had it too:
 // backends make nobody unready. What can't be probed (its name is not resolved) or takes long is
 // waited for until `kLongest`.
@@ -15,7 +15,7 @@
 
 namespace remora::server {
 
-// How many of them no probe has said anything about. Pure.
+// How many of the configuration no probe has said anything about. Pure.
 std::size_t CountUnprobed(const std::vector<proxy::ServerView>& servers);
 
 class FirstProbes {

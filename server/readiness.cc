@@ -42,15 +42,15 @@ std::vector<Readiness::Check> Readiness::checks() const {
                  .passed = passed,
                  .reason = passed ? std::string() : std::move(reason)};
   };
-  return {check("registry", servers_probed_,
-                "not each server of the configuration has been probed yet"),
-          check("listeners", listeners_bound_, "the data listeners are not bound yet"),
-          check("draining", !draining_,
-                draining_ == proxy::DrainScope::kInbound ? "inbound draining" : "draining"),
-          {.name = "config",
-           .passed = config_problem_.empty(),
-           .reason = config_problem_,
-           .fatal = false}};
+  return {
+      check("servers", servers_probed_, "not each server of the configuration has been probed yet"),
+      check("listeners", listeners_bound_, "the data listeners are not bound yet"),
+      check("draining", !draining_,
+            draining_ == proxy::DrainScope::kInbound ? "inbound draining" : "draining"),
+      {.name = "config",
+       .passed = config_problem_.empty(),
+       .reason = config_problem_,
+       .fatal = false}};
 }
 
 std::vector<std::string> Readiness::reasons() const {

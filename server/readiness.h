@@ -32,7 +32,8 @@ class Readiness {
   Readiness& operator=(const Readiness&) = delete;
 
   void ListenersBound() ABSL_LOCKS_EXCLUDED(mu_);
-  // The servers of the configuration are in the registry and have had their first probe.
+  // The servers of the configuration are in the registry and have had their first probe, or
+  // long enough.
   void ServersProbed() ABSL_LOCKS_EXCLUDED(mu_);
   // What is wrong with the configuration on disk; empty: nothing. The one that was read before
   // goes on, so this does not make it unready.

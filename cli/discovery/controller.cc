@@ -258,7 +258,8 @@ void Controller::TellChanges(const Status& before) {
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   }
   if (now.probed_once && !before.probed_once) {
-    log_.Info("ready", {{"servers", std::to_string(now.present)}});
+    log_.Info("ready", {{"servers", std::to_string(now.present)},
+                        {"unprobed", std::to_string(now.unprobed)}});
   }
 }
 

@@ -50,6 +50,7 @@ Controller::Options RulesOf(const DiscoverOptions& options) {
   rules.rules.poll = options.poll;
   // A dry run is to show all that differs.
   rules.rules.hold = options.dry_run ? std::chrono::milliseconds(0) : options.hold;
+  if (rules.once) rules.rules.first_probes = std::chrono::milliseconds(0);  // nobody waits for them
   rules.rules.seed = std::random_device()();
   return rules;
 }

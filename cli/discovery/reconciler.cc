@@ -31,7 +31,8 @@ bool IsUnprobed(const v1::Server& server) {
 Reconciler::Reconciler(Options options)
     : options_(std::move(options)),
       backoff_(options_.first_retry, options_.longest_retry, options_.seed),
-      found_(options_.sources) {}
+      found_(options_.sources),
+      probe_pause_(options_.probe_look) {}
 
 void Reconciler::SourceFound(std::size_t source, ServerSet servers, Time now) {
   if (found_[source] == servers) return;
@@ -66,7 +67,7 @@ void Reconciler::ListAnswered(const v1::ListServersResponse& answer, Time now) {
   resync_at_ = now + options_.resync;
   revision_ = answer.revision();
   if (!started_) started_ = now;  // or before
-  probe_look_at_ = now + options_.probe_look;
+  probe_look_at_ = now + probe_pause_;
   status_.unprobed = 0;
   present_.emplace();
   foreign_.clear();
@@ -87,7 +88,9 @@ void Reconciler::ReplaceAnswered(Time now) {
   backoff_.Reset();
   poll_at_ = now + options_.poll;
   present_ = *std::exchange(sent_, std::nullopt);
-  probe_look_at_ = now + options_.probe_look;
+  probe_pause_ = options_.probe_look;
+  probe_look_at_ = now + probe_pause_;
+  status_.unprobed = present_->size();
   // The revision of the answer would hide what others did since the last look.
   revision_.reset();
 }
@@ -104,6 +107,8 @@ void Reconciler::CallFailed(Time now) {
 
 Reconciler::Step Reconciler::Next(Time now) {
   if (in_flight_) return {};
+  // Whatever else goes on, such as a sidecar that is away again.
+  if (first_probes_until_ && now >= *first_probes_until_) status_.probed_once = true;
   if (now < retry_at_) return {.until = retry_at_};
   if (!present_ || now >= resync_at_) return Call(Step::Kind::kList);
   Time until = std::min(poll_at_, resync_at_);
@@ -115,24 +120,27 @@ Reconciler::Step Reconciler::Next(Time now) {
     if (plan.servers != *present_) return Replace(std::move(plan.servers), now);
     backoff_.Reset();
     status_.in_sync = true;
-    status_.synced_once |= status_.sources_known;
+    if (status_.sources_known && !std::exchange(status_.synced_once, true)) {
+      first_probes_until_ = now + options_.first_probes;
+    }
     until = std::min(until, plan.until);
-    if (LooksForProbes(now, until)) return Call(Step::Kind::kList);
+    if (AwaitsFirstProbes(now, until)) return Call(Step::Kind::kList);
   }
   if (now >= poll_at_) return Call(revision_ ? Step::Kind::kHealth : Step::Kind::kList);
   return {.until = until};
 }
 
-bool Reconciler::LooksForProbes(Time now, Time& until) {
+bool Reconciler::AwaitsFirstProbes(Time now, Time& until) {
   if (!status_.synced_once || status_.probed_once) return false;
-  if (!first_probes_until_) first_probes_until_ = now + options_.first_probes;
   const bool seen = revision_.has_value();  // a look came after our last change
   if ((seen && status_.unprobed == 0) || now >= *first_probes_until_) {
     status_.probed_once = true;
     return false;
   }
   until = std::min({until, probe_look_at_, *first_probes_until_});
-  return now >= probe_look_at_;
+  if (now < probe_look_at_) return false;
+  probe_pause_ *= 2;
+  return true;
 }
 
 Reconciler::Step Reconciler::Call(Step::Kind kind) {

@@ -47,7 +47,7 @@ class Reconciler {
     Milliseconds quiet{100};
     Milliseconds longest_burst{500};
     Milliseconds poll{5000};
-    Milliseconds probe_look{100};     // between looks after the first sync
+    Milliseconds probe_look{100};     // after the first sync, and twice as long each time
     Milliseconds first_probes{5000};  // no longer are they waited for
     Milliseconds resync{std::chrono::minutes(5)};
     Milliseconds hold{30'000};  // 0: no guard
@@ -68,15 +68,15 @@ class Reconciler {
 
   // What there is to tell about it.
   struct Status {
-    bool sources_known = false;          // each has answered once
-    bool sidecar_up = false;             // its last answer was one
-    bool in_sync = false;                // as of the last look nothing is left to be done
-    bool synced_once = false;            // it was in sync while all sources were known
-    bool probed_once = false;            // and then its servers had their first probe
-    std::size_t wanted = 0;              // servers that the sources name
-    std::size_t present = 0;             // servers that the owner has
-    std::size_t unprobed = 0;            // of those, as of the last look, not yet probed
-    std::size_t held = 0;                // servers that are kept by the guard
+    bool sources_known = false;  // each has answered once
+    bool sidecar_up = false;     // its last answer was one
+    bool in_sync = false;        // as of the last look nothing is left to be done
+    bool synced_once = false;    // it was in sync while all sources were known
+    bool probed_once = false;    // and then its servers had their first probe, or long enough
+    std::size_t wanted = 0;      // servers that the sources name
+    std::size_t present = 0;     // servers that the owner has
+    std::size_t unprobed = 0;    // of those, as of the last look, not yet probed
+    std::size_t held = 0;        // servers that are kept by the guard
     std::set<ServerKey> conflicts = {};  // wanted, but held by another owner
   };
 
@@ -101,8 +101,9 @@ class Reconciler {
     Time until = Time::max();  // when a held server may go
   };
 
-  // Whether to look, and else until when not. Only before all have had their first probe.
-  bool LooksForProbes(Time now, Time& until);
+  // Whether to look for them now, and else until when not. Only after the first sync and before
+  // `probed_once`.
+  bool AwaitsFirstProbes(Time now, Time& until);
   Step Call(Step::Kind kind);
   Step Replace(ServerSet servers, Time now);
   bool AllSourcesKnown() const;
@@ -136,6 +137,7 @@ class Reconciler {
   Time retry_at_;
   Time poll_at_;
   Time resync_at_;
+  Milliseconds probe_pause_;
   Time probe_look_at_;
   std::optional<Time> first_probes_until_;  // set by the first sync
 

@@ -78,7 +78,7 @@ TEST(AdminTest, ReadyzTellsTheReasons) {
   readiness.BeginDrain(proxy::DrainScope::kAll);
   EXPECT_EQ(Ask(readiness, "/readyz").status, 503U);
   EXPECT_EQ(Ask(readiness, "/readyz", "verbose").body,
-            "[+]registry ok\n[+]listeners ok\n[-]draining failed: draining\n[+]config ok\n");
+            "[+]servers ok\n[+]listeners ok\n[-]draining failed: draining\n[+]config ok\n");
   EXPECT_EQ(Ask(readiness, "/readyz", "verbose").status, 503U);
 }
 
@@ -90,7 +90,7 @@ TEST(AdminTest, AConfigurationThatCanNotBeReloadedIsToldAndDoesNotMakeItUnready)
   EXPECT_EQ(Ask(readiness, "/readyz").body, "ok\n");
   EXPECT_EQ(Ask(readiness, "/readyz", "verbose").status, 200U);
   EXPECT_EQ(Ask(readiness, "/readyz", "verbose").body,
-            "[+]registry ok\n[+]listeners ok\n[+]draining ok\n"
+            "[+]servers ok\n[+]listeners ok\n[+]draining ok\n"
             "[!]config failed: c.yaml:1:1: no\n");
 }
 

@@ -158,17 +158,19 @@ TEST_F(ReconcilerTest, FirstProbesAreLookedForUntilTheyAreOver) {
   Find({"a", "b"});
   Pass(milliseconds(100));
   Replace();
+  auto pause = milliseconds(100);
   for (int look = 0; look < 3; ++look) {
-    EXPECT_EQ(Next().until, now_ + milliseconds(100));
-    Pass(milliseconds(100));
+    EXPECT_EQ(Status().unprobed, 2U);
+    EXPECT_EQ(Next().until, now_ + pause);
+    Pass(pause);
+    pause *= 2;
     List({"a", "b"});
     EXPECT_EQ(Next().kind, Kind::kWait);
     EXPECT_TRUE(Status().synced_once);
     EXPECT_FALSE(Status().probed_once);
-    EXPECT_EQ(Status().unprobed, 2U);
   }
   probed_ = true;
-  Pass(milliseconds(100));
+  Pass(pause);
   List({"a", "b"});
   EXPECT_EQ(Next().until, now_ + seconds(5)) << "from here on only polls";
   EXPECT_TRUE(Status().probed_once);
@@ -198,6 +200,29 @@ TEST_F(ReconcilerTest, FirstProbesThatDoNotEndAreNotWaitedForForEver) {
     now_ = step.until;
   }
   EXPECT_EQ(now_, began + seconds(5));
+}
+
+TEST_F(ReconcilerTest, FirstProbesAreNotWaitedForWhileTheSidecarIsAwayAgain) {
+  Make();
+  probed_ = false;
+  Find({"a"});
+  List({"a"});
+  Pass(milliseconds(100));
+  ASSERT_EQ(Next().kind, Kind::kList);
+  ASSERT_TRUE(Status().synced_once);
+  reconciler_->CallFailed(now_);
+  const auto until = now_ + seconds(5);
+  while (now_ < until) {
+    ASSERT_FALSE(Status().probed_once);
+    const auto step = Next();
+    if (step.kind == Kind::kWait) {
+      now_ = step.until;
+    } else {
+      reconciler_->CallFailed(now_);
+    }
+  }
+  Next();
+  EXPECT_TRUE(Status().probed_once);
 }
 
 TEST_F(ReconcilerTest, ABurstThatDoesNotEndIsSentAllTheSame) {
