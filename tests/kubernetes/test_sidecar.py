@@ -1,40 +1,13 @@
-"""The sidecar in pods: the overlays with applications that count what they see."""
+"""The sidecar in pods: life, inbound and exec, with applications that count what they see."""
 import json
 
+from applications import (RATE, expect_no_failures, expect_pods, inbound_server, load, replace_app,
+                          restarts, server)
 from cluster import NEXT_IMAGE, build, eventually, peer_container, pod
 
-RATE = 200  # requests a second
+
 # Behind a change of a ConfigMap the kubelet may wait for its sync period, 60 s and some more.
 KUBELET_SYNC = 150
-
-
-def linger(seconds):
-    """An application may not end before others have learned that it is going to."""
-    return {"preStop": {"sleep": {"seconds": seconds}}}
-
-
-def replace_app(name, container, replicas=1):
-    """A patch for build(): another application in the overlay's Deployment `name`."""
-    return (f"Deployment/{name}",
-            [{"op": "replace", "path": "/spec/template/spec/containers/0", "value": container},
-             {"op": "replace", "path": "/spec/replicas", "value": replicas}])
-
-
-def load(address, target="/", rate=RATE):
-    return peer_container("load", address, target, rate, 8090)
-
-
-def server(lifecycle=None):
-    probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
-    return peer_container("serve", 8080, readinessProbe=probe,
-                          ports=[{"name": "http", "containerPort": 8080}],
-                          **({"lifecycle": lifecycle} if lifecycle else {}))
-
-
-def inbound_server():
-    """Behind the sidecar: for as long as that takes new requests, 5 s, and then for the last ones."""
-    probe = {"httpGet": {"path": "/", "port": 3000}, "periodSeconds": 1}
-    return peer_container("serve", 8080, readinessProbe=probe, lifecycle=linger(12))
 
 
 def outbound_config(*addresses):
@@ -57,29 +30,6 @@ def start_client(namespace, *addresses):
                           config=outbound_config(*addresses)))
     namespace.wait_rollout("deployment/app")
     return namespace.pod_names("app").pop()
-
-
-def restarts(namespace, pod_name):
-    status = namespace.get("pod", pod_name)["status"]
-    both = status["containerStatuses"] + status.get("initContainerStatuses", [])
-    return {one["name"]: one["restartCount"] for one in both}
-
-
-def expect_pods(namespace, client, names, timeout):
-    """All of these answer, and from some moment on no others."""
-    def seen():
-        namespace.mark(client)
-        eventually(lambda: sum(namespace.stats(client)["by_pod"].values()) >= RATE, 10, "traffic")
-        by_pod = namespace.stats(client)["by_pod"]
-        assert set(by_pod) == set(names), by_pod
-        return by_pod
-    return eventually(seen, timeout, f"answers of {sorted(names)} and of no others")
-
-
-def expect_no_failures(namespace, client, before=0):
-    """None but those that were seen before, while the first servers were still to be probed."""
-    stats = namespace.stats(client)
-    assert stats["failed"] == before, json.dumps(stats, indent=1)
 
 
 # ---- life ----
@@ -132,12 +82,11 @@ def test_a_changed_config_map_is_live_without_a_failed_request(namespace, images
     first, second = start_servers(namespace, "a", "b")
     client = start_client(namespace, first)
     expect_pods(namespace, client, {"a"}, 30)
-    before = namespace.stats(client)["failed"]
     changed = [one for one in build("inbound", namespace.name, config=outbound_config(second))
                if one["kind"] == "ConfigMap"]
     namespace.apply(changed)
     expect_pods(namespace, client, {"b"}, KUBELET_SYNC)
-    expect_no_failures(namespace, client, before)
+    expect_no_failures(namespace, client)
     assert restarts(namespace, client) == {"app": 0, "remora": 0}
 
 
@@ -183,41 +132,6 @@ def test_slow_answers_of_a_deleted_pod_are_whole(namespace, images):
     failures = namespace.stats("client")["failures"]
     # There is no other pod meanwhile, so new connections may fail; what was begun may not.
     assert [one for one in failures if one not in ("can't connect", "can't send")] == []
-
-
-# ---- outbound ----
-
-def start_outbound(namespace, replicas):
-    """The outbound overlay with servers and a client that count; what has failed until all is warm."""
-    namespace.apply(build("outbound", namespace.name, [
-        replace_app("app", load("127.0.0.1:3000")),
-        replace_app("backend", server(linger(6)), replicas)]))
-    namespace.wait_rollout("deployment/backend")
-    namespace.wait_rollout("deployment/app")
-    client = namespace.pod_names("app").pop()
-    expect_pods(namespace, client, namespace.pod_names("backend"), 20)
-    return client, namespace.stats(client)["failed"]
-
-
-def test_the_application_reaches_every_replica_and_no_request_fails_while_they_scale(
-        namespace, images):
-    client, before = start_outbound(namespace, 3)
-    for replicas in (6, 2):
-        namespace.kubectl("scale", "deployment/backend", f"--replicas={replicas}")
-        eventually(lambda want=replicas: len(namespace.pod_names("backend")) == want, 30, "scaled")
-        namespace.wait_rollout("deployment/backend")
-        expect_pods(namespace, client, namespace.pod_names("backend"), 20)
-    expect_no_failures(namespace, client, before)
-
-
-def test_a_rollout_of_what_it_calls_fails_no_request(namespace, images):
-    client, before = start_outbound(namespace, 3)
-    old = namespace.pod_names("backend")
-    namespace.kubectl("rollout", "restart", "deployment/backend")
-    namespace.wait_rollout("deployment/backend")
-    assert not old & namespace.pod_names("backend")
-    expect_pods(namespace, client, namespace.pod_names("backend"), 20)
-    expect_no_failures(namespace, client, before)
 
 
 # ---- clusters without native sidecars ----

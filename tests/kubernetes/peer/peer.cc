@@ -3,7 +3,9 @@
 //   peer serve PORT                     answers with the name of its pod (POD_NAME); of the answer
 //                                       to ?ms=N the last byte comes N ms later
 //   peer load IP:PORT TARGET RATE PORT  RATE requests a second over eight connections; GET /stats
-//                                       on PORT says what came of them, GET /mark counts pods anew
+//                                       on PORT says what came of them, with the milliseconds since
+//                                       1970 of the first request that each pod got and of the last
+//                                       answer; GET /mark counts pods anew
 //   peer get IP:PORT TARGET COUNT       COUNT requests; exits with 1 if one is not answered by 200
 //
 // A request that gets no whole answer of 200 has failed: nothing is tried twice. One thread a
@@ -173,8 +175,15 @@ std::string PodName(std::string_view) {
 
 // ---- client ----
 
+long NowMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 struct Outcome {
-  std::string pod = {};      // who answered
+  std::string pod = {};  // who answered
+  long sent_ms = 0;
   std::string failure = {};  // or why nobody did
 };
 
@@ -189,7 +198,9 @@ class Client {
       if (!made) return {.failure = "can't connect"};
       socket_.emplace(std::move(*made));
     }
+    const long sent_ms = NowMs();
     Outcome outcome = Exchange();
+    outcome.sent_ms = sent_ms;
     if (!outcome.failure.empty() || last_) socket_.reset();
     return outcome;
   }
@@ -222,14 +233,21 @@ class Client {
 
 struct Stats {
   std::mutex mutex;
-  std::map<std::string, long> by_pod;
+  struct Pod {
+    long count = 0;
+    long first_ms = 0;
+    long last_ms = 0;
+  };
+  std::map<std::string, Pod> by_pod;
   long failed = 0;
   std::vector<std::string> failures;  // the first ones
 
   void Count(const Outcome& outcome) {
     const std::lock_guard lock(mutex);
     if (outcome.failure.empty()) {
-      ++by_pod[outcome.pod];
+      Pod& pod = by_pod[outcome.pod];
+      if (++pod.count == 1) pod.first_ms = outcome.sent_ms;
+      pod.last_ms = NowMs();
     } else if (++failed; failures.size() < kMaxFailures) {
       failures.push_back(outcome.failure);
     }
@@ -245,9 +263,12 @@ std::string Quoted(const std::string& text) {
 std::string AnswerStats(std::string_view target) {
   const std::lock_guard lock(g_stats.mutex);
   std::string pods;
+  std::string times;
   std::string failures;
-  for (const auto& [pod, count] : g_stats.by_pod) {
-    pods += (pods.empty() ? "" : ", ") + Quoted(pod) + ": " + std::to_string(count);
+  for (const auto& [name, pod] : g_stats.by_pod) {
+    const std::string begin = (pods.empty() ? "" : ", ") + Quoted(name) + ": ";
+    pods += begin + std::to_string(pod.count);
+    times += begin + "[" + std::to_string(pod.first_ms) + ", " + std::to_string(pod.last_ms) + "]";
   }
   for (const std::string& one : g_stats.failures) {
     failures += (failures.empty() ? "" : ", ") + Quoted(one);
@@ -255,7 +276,8 @@ std::string AnswerStats(std::string_view target) {
   if (target == "/mark") {  // failures stay: none is forgiven
     g_stats.by_pod.clear();
   }
-  return R"({"by_pod": {)" + pods + R"(}, "failed": )" + std::to_string(g_stats.failed) +
+  return R"({"now_ms": )" + std::to_string(NowMs()) + R"(, "by_pod": {)" + pods +
+         R"(}, "times_ms": {)" + times + R"(}, "failed": )" + std::to_string(g_stats.failed) +
          R"(, "failures": [)" + failures + "]}";
 }
 
