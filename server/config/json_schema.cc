@@ -10,7 +10,7 @@ namespace remora::server {
 namespace {
 
 using Kind = ShownValue::Kind;
-using Entries = std::vector<std::pair<std::string, ShownValue>>;
+using Entries = std::vector<Entry<std::string, ShownValue>>;
 
 ShownValue Map(Entries entries) { return {.kind = Kind::kMap, .entries = std::move(entries)}; }
 

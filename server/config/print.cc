@@ -137,7 +137,7 @@ ShownValue ShowConfig(const Config& config) {
     document.pools.push_back(std::move(pool));
   }
   ShownValue shown = ShowMap(RootFields(), document);
-  std::erase_if(shown.entries, [](const auto& entry) { return entry.first == "servers"; });
+  std::erase_if(shown.entries, [](const auto& entry) { return entry.key == "servers"; });
   return shown;
 }
 

@@ -163,7 +163,7 @@ ShownValue ShowServer(const ListedServer& server) {
     for (auto& [label, text] : value.entries) text.origin = origin(key + "." + label);
   }
   std::erase_if(shown.entries, [](const auto& entry) {
-    return entry.second.kind == ShownValue::Kind::kMap && entry.second.entries.empty();
+    return entry.value.kind == ShownValue::Kind::kMap && entry.value.entries.empty();
   });
   return shown;
 }

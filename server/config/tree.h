@@ -10,6 +10,14 @@
 
 namespace remora::server {
 
+// One entry of a map. No std::pair: of a type that is not complete yet it can't be made with the
+// libstdc++ of GCC 14, which asks for its default constructor.
+template <class K, class V>
+struct Entry {
+  K key;
+  V value;
+};
+
 // A value with everything below it, as it would be written into a file.
 struct ShownValue {
   enum class Kind : std::uint8_t {
@@ -20,9 +28,9 @@ struct ShownValue {
   };
 
   Kind kind = Kind::kText;
-  std::string text = {};                                         // kText, kLiteral
-  std::vector<std::pair<std::string, ShownValue>> entries = {};  // kMap
-  std::vector<ShownValue> elements = {};                         // kList
+  std::string text = {};                                     // kText, kLiteral
+  std::vector<Entry<std::string, ShownValue>> entries = {};  // kMap
+  std::vector<ShownValue> elements = {};                     // kList
   // Where it was said; empty: look it up by the path, as for most.
   std::string origin = {};
 };
@@ -57,7 +65,7 @@ struct Shape {
   std::uint64_t least = 0;
   std::uint64_t most = 0;
   std::vector<std::string_view> choices = {};
-  std::vector<std::pair<std::string_view, Shape>> keys = {};
+  std::vector<Entry<std::string_view, Shape>> keys = {};
 };
 
 }  // namespace remora::server
