@@ -27,6 +27,7 @@ namespace {
 
 // A sound receiver reads at once; one that does not may have hung up, which is its own affair.
 constexpr std::chrono::milliseconds kPieceWait{20};
+constexpr std::chrono::seconds kResetWait{2};
 
 struct Answer {
   std::vector<std::string> pieces;
@@ -306,6 +307,8 @@ bool RecordingBackend::Impl::Send(int fd, Live& live) {
     return true;
   }
   if (*live.last == Then::kReset) {
+    // A reset takes back what is still on its way, which on a busy machine may be all of it.
+    WaitUntilRead(fd, kResetWait);
     const linger now{.l_onoff = 1, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
   }
