@@ -49,10 +49,12 @@ def test_each_form_of_a_list_can_be_read_back(remora, backend, remoractl):
 def on_terminal(arguments, env=None, keys=b"", until=None, timeout=20):
     """What the command writes to a terminal, and how it ended. `keys` are pressed once the output
     has `until` in it."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update({"TERM": "xterm", **(env or {})})
-        os.execv(REMORACTL, [REMORACTL, *arguments])
+    # No pty.fork: with Debian 13's grpc it waits for ever while a channel is open.
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(["setsid", "--ctty", REMORACTL, *arguments],
+                               stdin=end, stdout=end, stderr=end,
+                               env={**os.environ, "TERM": "xterm", **(env or {})})
+    os.close(end)
     output, deadline = b"", time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.1)[0]:
@@ -68,8 +70,10 @@ def on_terminal(arguments, env=None, keys=b"", until=None, timeout=20):
             os.write(terminal, keys)
             keys = b""
     os.close(terminal)
-    _, status = os.waitpid(pid, 0)
-    return output, os.waitstatus_to_exitcode(status)
+    try:
+        return output, process.wait(timeout)
+    finally:
+        process.kill()
 
 
 def test_colours_are_for_terminals_and_never_with_no_color(remora):
