@@ -108,7 +108,7 @@ void Reconciler::CallFailed(Time now) {
 Reconciler::Step Reconciler::Next(Time now) {
   if (in_flight_) return {};
   // Whatever else goes on, such as a sidecar that is away again.
-  if (first_probes_until_ && now >= *first_probes_until_) status_.probed_once = true;
+  if (now >= first_probes_until_) status_.probed_once = true;
   if (now < retry_at_) return {.until = retry_at_};
   if (!present_ || now >= resync_at_) return Call(Step::Kind::kList);
   Time until = std::min(poll_at_, resync_at_);
@@ -133,11 +133,11 @@ Reconciler::Step Reconciler::Next(Time now) {
 bool Reconciler::AwaitsFirstProbes(Time now, Time& until) {
   if (!status_.synced_once || status_.probed_once) return false;
   const bool seen = revision_.has_value();  // a look came after our last change
-  if ((seen && status_.unprobed == 0) || now >= *first_probes_until_) {
+  if ((seen && status_.unprobed == 0) || now >= first_probes_until_) {
     status_.probed_once = true;
     return false;
   }
-  until = std::min({until, probe_look_at_, *first_probes_until_});
+  until = std::min({until, probe_look_at_, first_probes_until_});
   if (now < probe_look_at_) return false;
   probe_pause_ *= 2;
   return true;

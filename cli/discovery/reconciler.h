@@ -139,7 +139,7 @@ class Reconciler {
   Time resync_at_;
   Milliseconds probe_pause_;
   Time probe_look_at_;
-  std::optional<Time> first_probes_until_;  // set by the first sync
+  Time first_probes_until_ = Time::max();  // known from the first sync on
 
   Status status_;
 };

@@ -2,7 +2,6 @@
 that a help text shows."""
 import json
 import os
-import pty
 import re
 import select
 import shutil
@@ -14,6 +13,7 @@ import pytest
 from peers.backend import echo
 from peers.daemon import binary
 from peers.http import Connection, fetch
+from peers.terminal import start_on_terminal
 from peers.wait import eventually
 
 REMORACTL = binary("REMORACTL", "remoractl")
@@ -49,12 +49,8 @@ def test_each_form_of_a_list_can_be_read_back(remora, backend, remoractl):
 def on_terminal(arguments, env=None, keys=b"", until=None, timeout=20):
     """What the command writes to a terminal, and how it ended. `keys` are pressed once the output
     has `until` in it."""
-    # No pty.fork: with Debian 13's grpc it waits for ever while a channel is open.
-    terminal, end = pty.openpty()
-    process = subprocess.Popen(["setsid", "--ctty", REMORACTL, *arguments],
-                               stdin=end, stdout=end, stderr=end,
-                               env={**os.environ, "TERM": "xterm", **(env or {})})
-    os.close(end)
+    process, terminal = start_on_terminal(REMORACTL, *arguments,
+                                          env={"TERM": "xterm", **(env or {})})
     output, deadline = b"", time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.1)[0]:

@@ -2,7 +2,6 @@
 has gone. And the commands for hooks, probes and starts that bring it about."""
 import json
 import os
-import pty
 import re
 import signal
 import socket
@@ -15,6 +14,7 @@ import pytest
 from peers.backend import holding
 from peers.daemon import Daemon, binary
 from peers.http import Connection, fetch, refuses
+from peers.terminal import start_on_terminal
 from peers.traffic import Traffic
 from peers.wait import eventually
 
@@ -309,10 +309,8 @@ def test_a_signal_of_the_terminal_comes_once(later):
               "signal.signal(signal.SIGTERM, lambda *_: sys.exit(40 + len(count)))\n"
               "print('up', flush=True)\n"
               "while True: signal.pause()\n")
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(REMORACTL, [REMORACTL, "--server", later.target, "exec", "--shutdown=never", "--",
-                             sys.executable, "-c", script])
+    process, terminal = start_on_terminal(REMORACTL, "--server", later.target, "exec",
+                                          "--shutdown=never", "--", sys.executable, "-c", script)
     seen = b""
 
     def shows(mark):
@@ -323,10 +321,9 @@ def test_a_signal_of_the_terminal_comes_once(later):
     assert shows(b"up")
     os.write(terminal, b"\x03")
     assert shows(b"int")
-    os.kill(pid, signal.SIGTERM)  # handed on behind whatever else was
-    _, status = os.waitpid(pid, 0)
+    process.send_signal(signal.SIGTERM)  # handed on behind whatever else was
+    assert process.wait(20) == 41
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 41
     daemon.stop()
 
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from applications import (RATE, expect_no_failures, expect_pods, linger, load, replace_app, restarts,
+from applications import (expect_no_failures, expect_pods, linger, load, replace_app, restarts,
                           server)
 from cluster import build, containers, eventually, pod_template
 
@@ -79,14 +79,13 @@ def start_outbound(namespace, replicas, *arguments, token_seconds=3600):
     namespace.apply(client)
     namespace.wait_rollout("deployment/app")
     name = namespace.pod_names("app").pop()
-    expect_pods(namespace, name, namespace.pod_names("backend"), 20)
+    expect_backends(namespace, name)
     return name
 
 
 def scale(namespace, replicas, timeout=30):
     namespace.kubectl("scale", "deployment/backend", f"--replicas={replicas}")
-    eventually(lambda: len(namespace.pod_names("backend")) == replicas, timeout,
-               "scaled")
+    eventually(lambda: len(namespace.pod_names("backend")) == replicas, timeout, "scaled")
     namespace.wait_rollout("deployment/backend")
 
 
@@ -127,7 +126,6 @@ def test_no_request_fails_while_they_scale_and_are_replaced(namespace, images):
 def test_no_request_fails_while_pods_are_deleted_at_random(namespace, images, record_property):
     """New ones get requests only once they are ready, deleted ones none a second after the API
     server has said so."""
-    choose = random.Random()
     client = start_outbound(namespace, 6)
     namespace.mark(client)
     watch = SliceWatch(namespace, "backend", client)
@@ -136,10 +134,10 @@ def test_no_request_fails_while_pods_are_deleted_at_random(namespace, images, re
         began = set(watch.ready_ms)
         until = time.monotonic() + 120
         while time.monotonic() < until:
-            pod = choose.choice(sorted(eventually(lambda: watch.ready, 10, "one of them is ready")))
+            pod = random.choice(sorted(eventually(lambda: watch.ready, 10, "one of them is ready")))
             namespace.kubectl("delete", "pod", pod, "--grace-period=5", "--wait=false")
             eventually(lambda pod=pod: pod in watch.gone_ms, 10, f"{pod} leaves the slices")
-            if choose.random() < 0.5 or len(watch.ready) < 4:  # one at a time, or some that overlap
+            if random.random() < 0.5 or len(watch.ready) < 4:  # one at a time, or some that overlap
                 namespace.wait_rollout("deployment/backend")
         namespace.wait_rollout("deployment/backend")
         stats = namespace.stats(client)

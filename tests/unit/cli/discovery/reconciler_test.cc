@@ -130,6 +130,15 @@ class ReconcilerTest : public testing::Test {
     ASSERT_TRUE(Status().synced_once);
   }
 
+  // The sidecar has one server and has not probed it; the first look for that is due.
+  void SettleUnprobed() {
+    Make();
+    probed_ = false;
+    Find({"a"});
+    List({"a"});
+    Pass(milliseconds(100));
+  }
+
   Reconciler::Time now_{std::chrono::hours(1)};
   Reconciler::Time sidecar_started_{std::chrono::minutes(30)};
   ServerSet own_;       // what the sidecar has of ours
@@ -184,11 +193,7 @@ TEST_F(ReconcilerTest, FirstProbesAreLookedForUntilTheyAreOver) {
 }
 
 TEST_F(ReconcilerTest, FirstProbesThatDoNotEndAreNotWaitedForForEver) {
-  Make();
-  probed_ = false;
-  Find({"a"});
-  List({"a"});
-  Pass(milliseconds(100));
+  SettleUnprobed();
   const auto began = now_;
   for (auto step = Next(); !Status().probed_once; step = Next()) {
     if (step.kind == Kind::kList) {
@@ -203,11 +208,7 @@ TEST_F(ReconcilerTest, FirstProbesThatDoNotEndAreNotWaitedForForEver) {
 }
 
 TEST_F(ReconcilerTest, FirstProbesAreNotWaitedForWhileTheSidecarIsAwayAgain) {
-  Make();
-  probed_ = false;
-  Find({"a"});
-  List({"a"});
-  Pass(milliseconds(100));
+  SettleUnprobed();
   ASSERT_EQ(Next().kind, Kind::kList);
   ASSERT_TRUE(Status().synced_once);
   reconciler_->CallFailed(now_);
