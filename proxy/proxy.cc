@@ -13,6 +13,7 @@
 #include "proxy/base/log.h"
 #include "proxy/health/checker.h"
 #include "proxy/net/listener.h"
+#include "proxy/net/timer.h"
 #include "proxy/registry/change_listener.h"
 #include "proxy/upstream/resolver.h"
 #include "proxy/worker.h"
@@ -65,8 +66,8 @@ class Proxy::Impl final : public BackendEvents {
         checker_(control, registry_, settings_.pools,
                  [this](const std::string& uid) { resolver_.ResolveSoon(uid); }),
         resolver_(control, registry_, [this](const std::string& uid) { checker_.Recheck(uid); }),
-        cut_timer_(control.executor()),
-        deadline_(control.executor()) {
+        cut_timer_(control),
+        deadline_(control) {
     budget_.limit = ConnectionLimit(settings_.max_connections);
   }
 
@@ -75,8 +76,8 @@ class Proxy::Impl final : public BackendEvents {
     changes_.reset();
     checker_.Stop();
     resolver_.Stop();
-    cut_timer_.cancel();
-    deadline_.cancel();
+    cut_timer_.Cancel();
+    deadline_.Cancel();
     workers_.clear();  // joins
   }
 
@@ -143,11 +144,8 @@ class Proxy::Impl final : public BackendEvents {
         });
       });
     }
-    deadline_.expires_after(deadline);
-    deadline_.async_wait(
-        [this, finishing = std::weak_ptr<Finishing>(finishing_)](net::error_code error) {
-          if (!error && !finishing.expired()) Cut();
-        });
+    deadline_.ExpireAfter(deadline);
+    deadline_.OnExpiry([this] { Cut(); });
   }
 
   void Cut() {
@@ -221,15 +219,13 @@ class Proxy::Impl final : public BackendEvents {
       next = next ? std::min(*next, due) : due;
     }
     if (!next) return;
-    cut_timer_.expires_at(*next);
-    cut_timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](net::error_code error) {
-      if (!error && !alive.expired()) CutOverdue();
-    });
+    cut_timer_.ExpireAt(*next);
+    cut_timer_.OnExpiry([this] { CutOverdue(); });
   }
 
   void OnWorkerIdle() {
     if (--finishing_->busy_workers != 0) return;
-    deadline_.cancel();
+    deadline_.Cancel();
     const auto finished = std::exchange(finishing_, nullptr);
     if (finished->scope == DrainScope::kAll) StopAll();
     if (finished->done) finished->done(!finished->cut);
@@ -239,7 +235,7 @@ class Proxy::Impl final : public BackendEvents {
     checker_.Stop();
     resolver_.Stop();
     changes_.reset();
-    cut_timer_.cancel();
+    cut_timer_.Cancel();
     registry_.Unsubscribe(std::exchange(subscription_, 0));
     for (auto& worker : workers_) worker->Join();
   }

@@ -8,6 +8,8 @@
 #include "proxy/downstream/connection_set.h"
 #include "proxy/downstream/http1_session.h"
 #include "proxy/net/spawn.h"
+#include "proxy/net/stream.h"
+#include "proxy/net/timer.h"
 #include "proxy/observe/counter.h"
 
 namespace remora::proxy {
@@ -80,7 +82,11 @@ absl::StatusOr<SocketAddress> Worker::OpenListener(const ListenerSettings& setti
                                                .forwarder = forwarders_[pool].get(),
                                                .reporter = reporters_[pool].get(),
                                                .connections = ConnectionSet(loop_, hits_)}));
-  return listening_.back()->listener->address();
+  Listening& added = *listening_.back();
+  added.connections.SetParkedHandlers(
+      [this, &added](IdleConnection connection) { Serve(added, std::move(connection)); },
+      [this, &added] { OnConnectionGone(added); });
+  return added.listener->address();
 }
 
 void Worker::Start() {
@@ -121,14 +127,14 @@ const BackendSet& Worker::CurrentSet(std::size_t pool) {
 }
 
 Awaitable<> Worker::AcceptLoop(Listening& listening) {
-  net::Timer pause(loop_.executor());
+  net::Timer pause(loop_);
   for (;;) {
     if (budget_.open.load(std::memory_order_relaxed) >= budget_.limit) {
       // The kernel's queue holds who comes; nothing is lost unless it overflows.
       listening.Warn("connection limit reached", "limits.connections");
       hits_.Add(Limit::kConnections);
-      pause.expires_after(kAcceptPause);
-      co_await pause.async_wait(net::kNoThrow);
+      pause.ExpireAfter(kAcceptPause);
+      co_await pause.WaitForExpiry();
       if (listening.closing()) co_return;
       continue;
     }
@@ -138,8 +144,8 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
     if (!socket) {
       if (socket.error() == net::asio::error::connection_aborted) continue;
       listening.Warn("accept failed", socket.error().message());
-      pause.expires_after(kAcceptPause);
-      co_await pause.async_wait(net::kNoThrow);
+      pause.ExpireAfter(kAcceptPause);
+      co_await pause.WaitForExpiry();
       if (listening.closing()) co_return;
       continue;
     }
@@ -147,7 +153,7 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
   }
 }
 
-void Worker::Admit(Listening& listening, net::Socket socket) {
+void Worker::Admit(Listening& listening, UniqueFd socket) {
   listening.open.Add();
   counters_.connections.downstream_accepted.Add();
   budget_.open.fetch_add(1, std::memory_order_relaxed);
@@ -174,12 +180,7 @@ void Worker::Serve(Listening& listening, IdleConnection connection) {
 
 void Worker::OnServed(Listening& listening, IdleConnection idle) {
   if (idle.stream == nullptr || listening.closing()) return OnConnectionGone(listening);
-  listening.connections.Park(
-      std::move(idle.stream), ParkedTimeout(*listening.settings),
-      [this, &listening, requests = idle.requests](std::unique_ptr<net::Stream> stream) {
-        Serve(listening, {.stream = std::move(stream), .requests = requests});
-      },
-      [this, &listening] { OnConnectionGone(listening); });
+  listening.connections.Park(std::move(idle), ParkedTimeout(*listening.settings));
 }
 
 void Worker::OnConnectionGone(Listening& listening) {

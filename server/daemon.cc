@@ -15,7 +15,7 @@
 #include "absl/status/status.h"
 #include "proxy/base/abseil.h"
 #include "proxy/base/log.h"
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 #include "proxy/observe/access_log.h"
 #include "proxy/proxy.h"
 #include "server/admin/admin.h"
@@ -280,7 +280,7 @@ class Daemon {
   Config config_;  // as at the start; reloader_->running() is what is in effect
   const Reloader::Load load_;
   proxy::AccessLog* const access_log_;
-  proxy::net::Loop loop_;
+  proxy::net::AsioLoop loop_;
   Signals signals_;
   proxy::Proxy proxy_;
   Telemetry telemetry_;

@@ -72,13 +72,13 @@ std::vector<std::string> DirectoriesOnTheWay(const std::string& path) {
   return directories;
 }
 
-FileWatch::FileWatch(proxy::net::Loop& loop, std::string path, FileStamp read,
+FileWatch::FileWatch(proxy::net::AsioLoop& loop, std::string path, FileStamp read,
                      std::function<void()> on_change)
     : path_(std::move(path)),
       known_(read),
       on_change_(std::move(on_change)),
       inotify_(loop.executor()),
-      quiet_(loop.executor()) {}
+      quiet_(loop) {}
 
 absl::Status FileWatch::Start() {
   const int descriptor = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -99,7 +99,7 @@ absl::Status FileWatch::Start() {
 void FileWatch::Stop() {
   proxy::net::error_code ignored;
   inotify_.close(ignored);
-  quiet_.cancel();
+  quiet_.Cancel();
 }
 
 void FileWatch::Acknowledge() { known_ = StampOf(path_); }
@@ -137,9 +137,8 @@ void FileWatch::WatchDirectories() {
 void FileWatch::Settle() {
   const proxy::TimePoint now = proxy::Clock::now();
   if (!std::exchange(settling_, true)) first_event_ = now;
-  quiet_.expires_at(std::min(now + kQuiet, first_event_ + kLongest));
-  quiet_.async_wait([this](proxy::net::error_code error) {
-    if (error) return;
+  quiet_.ExpireAt(std::min(now + kQuiet, first_event_ + kLongest));
+  quiet_.OnExpiry([this] {
     settling_ = false;
     Look();
   });

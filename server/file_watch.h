@@ -13,7 +13,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
+#include "proxy/net/timer.h"
 #include "server/config/file_stamp.h"
 
 namespace remora::server {
@@ -26,7 +27,7 @@ class FileWatch {
  public:
   // `read`: of the file that is known; `on_change` is called once it is another one and the
   // directories have been quiet for a moment.
-  FileWatch(proxy::net::Loop& loop, std::string path, FileStamp read,
+  FileWatch(proxy::net::AsioLoop& loop, std::string path, FileStamp read,
             std::function<void()> on_change);
 
   // An error where the system has no watches left; the file is not watched then.

@@ -23,7 +23,7 @@ std::size_t CountUnprobed(const std::vector<proxy::ServerView>& servers) {
 
 FirstProbes::FirstProbes(proxy::net::Loop& loop, const proxy::Registry& registry,
                          std::function<void(std::size_t unprobed)> over)
-    : registry_(registry), over_(std::move(over)), timer_(loop.executor()) {}
+    : registry_(registry), over_(std::move(over)), timer_(loop) {}
 
 void FirstProbes::Start() {
   deadline_ = proxy::Clock::now() + kLongest;
@@ -33,7 +33,7 @@ void FirstProbes::Start() {
 
 void FirstProbes::Stop() {
   over_ = nullptr;
-  timer_.cancel();
+  timer_.Cancel();
 }
 
 void FirstProbes::Look() {
@@ -43,11 +43,9 @@ void FirstProbes::Look() {
     std::exchange(over_, nullptr)(unprobed);
     return;
   }
-  timer_.expires_after(pause_);
+  timer_.ExpireAfter(pause_);
   pause_ = std::min<proxy::Duration>(2 * pause_, kLongestPause);
-  timer_.async_wait([this](proxy::net::error_code error) {
-    if (!error && over_) Look();
-  });
+  timer_.OnExpiry([this] { Look(); });
 }
 
 }  // namespace remora::server

@@ -11,6 +11,7 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/timer.h"
 #include "proxy/registry/registry.h"
 
 namespace remora::server {

@@ -43,7 +43,7 @@ Shutdown::Shutdown(proxy::net::Loop& loop, proxy::Proxy& proxy, Readiness& readi
       readiness_(readiness),
       hooks_(std::move(hooks)),
       plan_(settings, HasInbound(proxy.settings())),
-      close_timer_(loop.executor()) {}
+      close_timer_(loop) {}
 
 ShutdownNotice Shutdown::Ask(DrainScope scope) {
   absl::MutexLock lock(&mu_);
@@ -78,10 +78,9 @@ void Shutdown::Begin(DrainScope scope) {
                          {"delay_ms", InMs(Until(plan.closes()))},
                          {"deadline_ms", InMs(Until(plan.deadline()))},
                          {"connections", Connections(scope)}});
-  close_timer_.expires_at(plan.closes());
-  close_timer_.async_wait([this, scope, deadline = plan.deadline()](proxy::net::error_code error) {
-    if (!error) Finish(scope, Until(deadline));
-  });
+  close_timer_.ExpireAt(plan.closes());
+  close_timer_.OnExpiry(
+      [this, scope, deadline = plan.deadline()] { Finish(scope, Until(deadline)); });
 }
 
 void Shutdown::Finish(DrainScope scope, proxy::Duration deadline) {
@@ -95,7 +94,7 @@ void Shutdown::CutNow() {
   log::Warn("cut by a second signal", {{"active_requests", ActiveRequests(proxy_.registry())},
                                        {"connections", proxy_.connections()}});
   cut_ = true;
-  close_timer_.cancel();
+  close_timer_.Cancel();
   Finish(DrainScope::kAll, proxy::Duration::zero());
   proxy_.Cut();
 }
@@ -108,7 +107,7 @@ void Shutdown::OnFinished(DrainScope scope, bool complete) {
               {{"scope", NameOf(scope)}, {"by", cut_ ? "signal" : "deadline"}});
   }
   if (scope != DrainScope::kAll) return;
-  close_timer_.cancel();  // a cut may have overtaken it
+  close_timer_.Cancel();  // a cut may have overtaken it
   hooks_.over(cut_);
 }
 

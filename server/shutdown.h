@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/drain_scope.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/timer.h"
 #include "proxy/proxy.h"
 #include "server/config/config.h"
 #include "server/control/lifecycle.h"

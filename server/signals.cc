@@ -28,7 +28,7 @@ void Signals::Block() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-Signals::Signals(proxy::net::Loop& loop, Handler handler)
+Signals::Signals(proxy::net::AsioLoop& loop, Handler handler)
     : handler_(std::move(handler)), descriptor_(loop.executor(), OpenSignalDescriptor()) {}
 
 void Signals::Start() {

@@ -8,7 +8,7 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <functional>
 
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 
 namespace remora::server {
 
@@ -19,7 +19,7 @@ class Signals {
   // For the whole process; signals that come before Start wait.
   static void Block();
 
-  Signals(proxy::net::Loop& loop, Handler handler);
+  Signals(proxy::net::AsioLoop& loop, Handler handler);
 
   void Start();
   void Stop();

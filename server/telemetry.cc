@@ -44,7 +44,7 @@ SampleWindow::ByServer SampleWindow::Values() const {
 
 Telemetry::Telemetry(proxy::net::Loop& loop, proxy::Proxy& proxy,
                      const proxy::AccessLog* access_log)
-    : proxy_(proxy), access_log_(access_log), timer_(loop.executor()) {}
+    : proxy_(proxy), access_log_(access_log), timer_(loop) {}
 
 void Telemetry::Start() {
   TakeSample();
@@ -54,13 +54,12 @@ void Telemetry::Start() {
 void Telemetry::Stop() {
   stopped_ = true;  // the timer may have fired already
   TellLimits();
-  timer_.cancel();
+  timer_.Cancel();
 }
 
 void Telemetry::Wait() {
-  timer_.expires_after(kStep);
-  timer_.async_wait([this](proxy::net::error_code error) {
-    if (error || stopped_) return;
+  timer_.ExpireAfter(kStep);
+  timer_.OnExpiry([this] {
     TakeSample();
     Wait();
   });

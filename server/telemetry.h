@@ -17,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/timer.h"
 #include "proxy/observe/access_log.h"
 #include "proxy/proxy.h"
 #include "server/admin/metrics.h"

@@ -4,46 +4,50 @@
 
 namespace remora::proxy {
 
-struct ConnectionSet::Parked : Hook {
-  Parked(std::unique_ptr<net::Stream> parked, LimitHits& limit_hits, Resume on_news,
-         std::function<void()> on_gone)
-      : stream(std::move(parked)),
-        hits(limit_hits),
-        resume(std::move(on_news)),
-        gone(std::move(on_gone)),
+// Runs when there is something to read or the stream has been closed.
+struct ConnectionSet::Parked final : Hook, net::Runnable {
+  Parked(ConnectionSet& its_set, IdleConnection parked)
+      : Runnable([](Runnable& self) {
+          auto& one = static_cast<Parked&>(self);
+          one.set.Unpark(one);
+        }),
+        set(its_set),
+        connection(std::move(parked)),
         deadline([](void* self) { static_cast<Parked*>(self)->OnDeadline(); }, this) {}
 
   void OnDeadline() {
-    hits.Add(Limit::kKeepAliveTime);
-    stream->Close();
+    set.hits_.Add(Limit::kKeepAliveTime);
+    connection.stream->Close();
   }
 
-  std::unique_ptr<net::Stream> stream;
-  LimitHits& hits;
-  Resume resume;
-  std::function<void()> gone;
+  ConnectionSet& set;
+  IdleConnection connection;
   net::TimerWheel::Entry deadline;
 };
 
-void ConnectionSet::Park(std::unique_ptr<net::Stream> stream, Duration timeout, Resume resume,
-                         std::function<void()> gone) {
-  auto parked =
-      std::make_unique<Parked>(std::move(stream), hits_, std::move(resume), std::move(gone));
-  Parked& entry = *parked;
-  parked_.push_back(entry);
-  loop_.Arm(entry.deadline, timeout);
-  entry.stream->WaitReadable([owned = std::move(parked)](net::error_code error) mutable {
-    // Moved out: what runs below may park the same connection again.
-    const std::unique_ptr<Parked> done = std::move(owned);
-    done->unlink();
-    done->deadline.Disarm();
-    if (error || !done->stream->is_open()) {
-      done->stream.reset();
-      done->gone();
-    } else {
-      done->resume(std::move(done->stream));
-    }
-  });
+ConnectionSet::~ConnectionSet() {
+  while (!parked_.empty()) delete static_cast<Parked*>(&parked_.front());
+}
+
+void ConnectionSet::SetParkedHandlers(std::function<void(IdleConnection)> resume,
+                                      std::function<void()> gone) {
+  resume_ = std::move(resume);
+  gone_ = std::move(gone);
+}
+
+void ConnectionSet::Park(IdleConnection connection, Duration timeout) {
+  auto& parked = *new Parked(*this, std::move(connection));
+  parked_.push_back(parked);
+  loop_.Arm(parked.deadline, timeout);
+  parked.connection.stream->OnReadable(parked);
+}
+
+void ConnectionSet::Unpark(Parked& parked) {
+  IdleConnection connection = std::move(parked.connection);
+  delete &parked;
+  if (connection.stream->is_open()) return resume_(std::move(connection));
+  connection.stream.reset();
+  gone_();
 }
 
 void ConnectionSet::CloseIdle() {
@@ -53,7 +57,7 @@ void ConnectionSet::CloseIdle() {
     if (member.idle) member.stream->InterruptRead();
   }
   for (Hook& hook : parked_) {
-    net::Stream& stream = *static_cast<Parked&>(hook).stream;
+    net::Stream& stream = *static_cast<Parked&>(hook).connection.stream;
     // One whose next request has just come is served; its handler is about to run.
     if (!stream.HasNews()) stream.Close();
   }
@@ -62,7 +66,7 @@ void ConnectionSet::CloseIdle() {
 void ConnectionSet::CutAll() {
   CloseIdle();
   for (Member& member : active_) member.stream->Close();
-  for (Hook& hook : parked_) static_cast<Parked&>(hook).stream->Close();
+  for (Hook& hook : parked_) static_cast<Parked&>(hook).connection.stream->Close();
 }
 
 }  // namespace remora::proxy

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <boost/intrusive/list.hpp>
-#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -16,9 +16,18 @@
 
 namespace remora::proxy {
 
+// A connection between two sessions.
+struct IdleConnection {
+  std::unique_ptr<net::Stream> stream;
+  std::uint64_t requests = 0;  // that it has had so far
+};
+
 class ConnectionSet {
  public:
   ConnectionSet(net::Loop& loop, LimitHits& hits) : loop_(loop), hits_(hits) {}
+  ~ConnectionSet();
+  ConnectionSet(const ConnectionSet&) = delete;
+  ConnectionSet& operator=(const ConnectionSet&) = delete;
 
   using Hook =
       boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
@@ -29,11 +38,11 @@ class ConnectionSet {
   };
   void Add(Member& member) { active_.push_back(member); }
 
-  // Holds an idle connection until it has something to say (`resume` gets it back) or `timeout`
-  // has passed or it is closed (`gone` is called).
-  using Resume = std::function<void(std::unique_ptr<net::Stream>)>;
-  void Park(std::unique_ptr<net::Stream> stream, Duration timeout, Resume resume,
-            std::function<void()> gone);
+  // Who gets a parked connection back once it has something to say, and who learns that one has
+  // ended. Before the first is parked.
+  void SetParkedHandlers(std::function<void(IdleConnection)> resume, std::function<void()> gone);
+  // Holds an idle connection, for at most `timeout`.
+  void Park(IdleConnection connection, Duration timeout);
 
   // Answers carry `Connection: close` from now on.
   void BeginDrain() { draining_ = true; }
@@ -47,13 +56,16 @@ class ConnectionSet {
 
  private:
   struct Parked;
+  void Unpark(Parked& parked);
   using MemberList = boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>>;
 
   net::Loop& loop_;
   LimitHits& hits_;
   MemberList active_;
-  // Owned by the handlers that wait for them.
+  // Owned.
   boost::intrusive::list<Hook, boost::intrusive::constant_time_size<false>> parked_;
+  std::function<void(IdleConnection)> resume_;
+  std::function<void()> gone_;
   bool draining_ = false;
   bool closing_ = false;
 };

@@ -3,8 +3,6 @@
 // Threads: the worker's. Lifetime: everything in SessionContext outlives the session.
 #pragma once
 
-#include <cstdint>
-#include <memory>
 #include <string_view>
 
 #include "proxy/base/http_date.h"
@@ -12,9 +10,8 @@
 #include "proxy/base/settings.h"
 #include "proxy/downstream/connection_set.h"
 #include "proxy/forward/forwarder.h"
-#include "proxy/net/executor.h"
+#include "proxy/net/awaitable.h"
 #include "proxy/net/loop.h"
-#include "proxy/net/stream.h"
 #include "proxy/observe/limit_hits.h"
 #include "proxy/observe/reporter.h"
 
@@ -31,12 +28,6 @@ struct SessionContext {
   LimitHits* limit_hits;
   Reporter* reporter;
   std::string_view via_name;
-};
-
-// A connection between two sessions.
-struct IdleConnection {
-  std::unique_ptr<net::Stream> stream;
-  std::uint64_t requests = 0;  // that it has had so far
 };
 
 // Serves until the connection ends (without a stream it returns) or has been idle for a second:

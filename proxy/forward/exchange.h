@@ -14,7 +14,7 @@
 #include "proxy/base/settings.h"
 #include "proxy/message/body.h"
 #include "proxy/message/head.h"
-#include "proxy/net/executor.h"
+#include "proxy/net/awaitable.h"
 
 namespace remora::proxy {
 

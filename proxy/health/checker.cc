@@ -10,6 +10,7 @@
 #include "proxy/base/log.h"
 #include "proxy/net/cut_signal.h"
 #include "proxy/net/spawn.h"
+#include "proxy/net/timer.h"
 
 namespace remora::proxy {
 
@@ -48,7 +49,7 @@ struct HealthChecker::Watched {
       : backend(std::move(watched_backend)),
         pool(pool_settings),
         state({.rise = pool.health_check.rise, .fall = pool.health_check.fall}),
-        timer(loop.executor()),
+        timer(loop),
         random(seed) {}
 
   // Spreads probes, so that many backends (and many sidecars) don't fall into step.
@@ -60,7 +61,7 @@ struct HealthChecker::Watched {
 
   void Stop() {
     stopped = true;
-    timer.cancel();
+    timer.Cancel();
     probe.Cut();
   }
 
@@ -84,7 +85,7 @@ void HealthChecker::Shared::PassTurn() {
     queue.pop_front();
     if (next->stopped) continue;
     next->queued = false;
-    next->timer.cancel();
+    next->timer.Cancel();
     return;
   }
   --turns;
@@ -159,7 +160,7 @@ void HealthChecker::Recheck(std::string_view uid) {
   watched.recheck = true;
   if (watched.probing) return;
   const TimePoint due = std::max(Clock::now(), watched.last_probe + kRecheckAfter);
-  if (watched.timer.expiry() > due) watched.timer.expires_at(due);
+  if (watched.timer.expiry() > due) watched.timer.ExpireAt(due);
 }
 
 void HealthChecker::Sync() {
@@ -192,13 +193,10 @@ Awaitable<> HealthChecker::Watch(std::shared_ptr<Shared> shared, std::shared_ptr
     if (watched->stopped) co_return;
     Duration wait = watched->NextWait();
     if (watched->recheck) wait = std::min<Duration>(wait, kRecheckAfter);
-    watched->timer.expires_after(wait);
-    net::error_code error;
-    do {
-      // Recheck moves the expiry, which ends the wait early: go on waiting for the new time.
-      auto [wait_error] = co_await watched->timer.async_wait(net::kNoThrow);
-      error = wait_error;
-    } while (error && !watched->stopped);
+    watched->timer.ExpireAfter(wait);
+    bool expired = false;
+    // Recheck moves the expiry, which ends the wait early: go on waiting for the new time.
+    while (!expired && !watched->stopped) expired = co_await watched->timer.WaitForExpiry();
   }
 }
 
@@ -208,9 +206,9 @@ Awaitable<> HealthChecker::ProbeInTurn(Shared& shared, const std::shared_ptr<Wat
   } else {
     watched->queued = true;
     shared.queue.push_back(watched);
-    watched->timer.expires_at(TimePoint::max());
+    watched->timer.ExpireAt(TimePoint::max());
     while (watched->queued && !watched->stopped) {
-      co_await watched->timer.async_wait(net::kNoThrow);
+      co_await watched->timer.WaitForExpiry();
     }
     if (watched->queued) co_return;
   }

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "proxy/base/settings.h"
-#include "proxy/net/executor.h"
+#include "proxy/net/awaitable.h"
 #include "proxy/net/loop.h"
 #include "proxy/registry/backend.h"
 

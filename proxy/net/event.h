@@ -2,34 +2,31 @@
 // next Wait through. Threads: the loop's. Lifetime: outlives a pending Wait.
 #pragma once
 
-#include <chrono>
-#include <limits>
-
-#include "proxy/net/executor.h"
+#include "proxy/net/awaitable.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/timer.h"
 
 namespace remora::proxy::net {
 
 class Event {
  public:
-  explicit Event(Loop& loop) : timer_(loop.executor(), TimePoint::max()) {}
+  explicit Event(Loop& loop) : timer_(loop) {}
 
   void Set() {
     set_ = true;
-    timer_.cancel();
+    timer_.Cancel();
   }
 
   // Not longer than `limit`.
   Awaitable<> WaitFor(Duration limit) {
-    if (!set_) {
-      timer_.expires_after(limit);
-      co_await timer_.async_wait(kNoThrow);
-      timer_.expires_at(TimePoint::max());
-    }
+    if (set_) co_return;
+    timer_.ExpireAfter(limit);
+    co_await timer_.WaitForExpiry();
+    timer_.ExpireAt(TimePoint::max());
   }
 
   Awaitable<> Wait() {
-    while (!set_) co_await timer_.async_wait(kNoThrow);
+    while (!set_) co_await timer_.WaitForExpiry();
   }
 
  private:

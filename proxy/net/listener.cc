@@ -1,8 +1,8 @@
 #include "proxy/net/listener.h"
 
-#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -46,56 +46,69 @@ absl::StatusOr<SocketAddress> ParseListenAddress(std::string_view text) {
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const SocketAddress& address,
                                                          bool share_port) {
-  const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return CannotListen(address, errno);
+  UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return CannotListen(address, errno);
   const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (share_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-  if (bind(fd, address.data(), address.size()) != 0 || listen(fd, kBacklog) != 0) {
-    const int error = errno;
-    close(fd);
-    return CannotListen(address, error);
+  setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  // What is accepted inherits it.
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (share_port) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+  if (bind(socket.get(), address.data(), address.size()) != 0 ||
+      listen(socket.get(), kBacklog) != 0) {
+    return CannotListen(address, errno);
   }
-  Acceptor acceptor(loop.executor());
-  error_code error;
-  acceptor.assign(address.family() == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd,
-                  error);
-  if (error) {
-    close(fd);
+  auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(socket)));
+  // Not edge-triggered: a connection is accepted a turn, without a call that finds nothing.
+  if (const auto error = loop.Watch(listener->socket_.get(), *listener, EPOLLIN)) {
     return CannotListen(address, error.value());
   }
-  return std::unique_ptr<Listener>(new Listener(loop, std::move(acceptor)));
+  return listener;
 }
 
 SocketAddress Listener::address() const {
-  error_code ignored;
-  const auto endpoint = acceptor_.local_endpoint(ignored);
-  return {endpoint.data(), static_cast<socklen_t>(endpoint.size())};
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  if (getsockname(socket_.get(), address, &size) != 0) return {};
+  return {address, size};
 }
 
-Awaitable<std::expected<Socket, error_code>> Listener::Accept() {
-  Socket socket(loop_.executor());
-  auto [error] = co_await acceptor_.async_accept(socket, kNoThrow);
-  if (error) co_return std::unexpected(error);
-  co_return std::move(socket);
-}
-
-std::optional<Socket> Listener::TryAccept() {
-  const int fd = accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  Socket socket(loop_.executor());
-  error_code error;
-  socket.assign(asio::generic::stream_protocol(address().family(), 0), fd, error);
-  if (error) {
-    close(fd);
-    return std::nullopt;
+void Listener::OnEvents(std::uint32_t /*events*/) {
+  if (waiter_ != nullptr) {
+    loop_.Schedule(*waiter_);
+  } else if (!muted_) {
+    muted_ = true;
+    loop_.ChangeWatch(socket_.get(), *this, 0);
   }
-  return socket;
+}
+
+void Listener::Wait::await_suspend(std::coroutine_handle<> coroutine) {
+  coroutine_ = coroutine;
+  listener_.waiter_ = this;
+  if (std::exchange(listener_.muted_, false)) {
+    listener_.loop_.ChangeWatch(listener_.socket_.get(), listener_, EPOLLIN);
+  }
+}
+
+Awaitable<std::expected<UniqueFd, error_code>> Listener::Accept() {
+  for (;;) {
+    if (socket_) co_await Wait(*this);
+    if (!socket_) co_return std::unexpected(asio::error::operation_aborted);
+    if (auto socket = TryAccept()) co_return *std::move(socket);
+    if (errno == EAGAIN || errno == EINTR) continue;
+    co_return std::unexpected(error_code(errno, boost::system::system_category()));
+  }
+}
+
+std::optional<UniqueFd> Listener::TryAccept() {
+  const int fd = accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  return UniqueFd(fd);
 }
 
 void Listener::Close() {
-  error_code ignored;
-  acceptor_.close(ignored);
+  socket_.Reset();
+  if (waiter_ != nullptr) loop_.Schedule(*waiter_);
 }
 
 }  // namespace remora::proxy::net

@@ -5,47 +5,70 @@
 // ends with operation_aborted after Close.
 #pragma once
 
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <coroutine>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "proxy/base/socket_address.h"
-#include "proxy/net/executor.h"
+#include "proxy/base/unique_fd.h"
+#include "proxy/net/awaitable.h"
+#include "proxy/net/error.h"
 #include "proxy/net/loop.h"
-#include "proxy/net/stream.h"
+#include "proxy/net/runnable.h"
 
 namespace remora::proxy::net {
 
 // "127.0.0.1:3000", "[::1]:0". INVALID_ARGUMENT says what is allowed.
 absl::StatusOr<SocketAddress> ParseListenAddress(std::string_view text);
 
-class Listener {
+class Listener final : private IoSource {
  public:
   static absl::StatusOr<std::unique_ptr<Listener>> Open(Loop& loop, const SocketAddress& address,
                                                         bool share_port);
+  ~Listener() { Close(); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
 
   SocketAddress address() const;
 
   // The next connection. Errors other than operation_aborted are of passing nature (descriptor
   // exhaustion, a client that left): wait a little and accept again.
-  Awaitable<std::expected<Socket, error_code>> Accept();
+  Awaitable<std::expected<UniqueFd, error_code>> Accept();
 
   // A connection that is waiting already; nullopt if none is.
-  std::optional<Socket> TryAccept();
+  std::optional<UniqueFd> TryAccept();
 
   void Close();
 
  private:
-  using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-  Listener(Loop& loop, Acceptor acceptor) : loop_(loop), acceptor_(std::move(acceptor)) {}
+  // Until the loop tells of a connection, or Close.
+  class [[nodiscard]] Wait final : public Waiter {
+   public:
+    explicit Wait(Listener& listener) : listener_(listener) {}
+    ~Wait() { listener_.waiter_ = nullptr; }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> coroutine);
+    void await_resume() const noexcept {}
+
+   private:
+    Listener& listener_;
+  };
+
+  Listener(Loop& loop, UniqueFd socket) : loop_(loop), socket_(std::move(socket)) {}
+  void OnEvents(std::uint32_t events) override;
 
   Loop& loop_;
-  Acceptor acceptor_;
+  UniqueFd socket_;
+  Wait* waiter_ = nullptr;
+  bool muted_ = false;  // an event came while nobody accepted
 };
 
 }  // namespace remora::proxy::net

@@ -1,13 +1,21 @@
-// One thread's event loop: Asio's io_context with a mailbox for other threads, coarse timers and
-// buffers to lease. Workers and the control thread each have one.
+// One thread's event loop: readiness of descriptors, coroutines to resume, timers, a mailbox for
+// other threads and buffers to lease. Workers and the control thread (asio_loop.h) each have one.
+//
+// A turn: epoll tells what has become ready, each source notes it (no code of anybody else runs
+// meanwhile), then tasks of other threads, expired timers and what is scheduled run. So whatever
+// had happened before a request was read is known when its backend's connection is chosen.
+// A descriptor is registered once, edge-triggered, and whoever owns it remembers whether it is
+// ready. Asio's reactor knows less and asks the kernel instead: per request it cost two reads that
+// found nothing, and one look at each reused connection (7.2 instead of 4.2 system calls).
 //
 // Threads: Post may be called from any thread; everything else only on the thread inside Run (or
-// before Run). The io_context is built without locks, so asio::post from other threads is
-// not allowed: use Post. Lifetime: outlives everything that was given its executor.
+// before Run). Lifetime: outlives everything that was given it; what has been spawned and has not
+// ended goes away with it.
 #pragma once
 
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/set.hpp>
+#include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -16,55 +24,158 @@
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/clock.h"
 #include "proxy/net/buffer_pool.h"
-#include "proxy/net/executor.h"
+#include "proxy/net/error.h"
+#include "proxy/net/runnable.h"
 #include "proxy/net/timer_wheel.h"
 
 namespace remora::proxy::net {
 
-using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+class Loop;
+
+// Who has a descriptor registered. `events`: EPOLLIN and so on; may only note them and schedule.
+class IoSource {
+ public:
+  virtual void OnEvents(std::uint32_t events) = 0;
+
+ protected:
+  ~IoSource() = default;
+};
+
+// A coroutine that was spawned: known to the loop until it ends.
+class Root : public Runnable {
+ public:
+  explicit Root(Loop& loop, Function start);
+  virtual void Destroy() = 0;
+
+ protected:
+  ~Root();
+
+ private:
+  friend class Loop;
+  Loop& loop_;
+  boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
+      hook_;
+};
+
+// A moment in a loop's future, precise to a millisecond; Timer (timer.h) is made of it.
+using MomentHook =
+    boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+class Moment : public Runnable, public MomentHook {
+ public:
+  using Runnable::Runnable;
+  TimePoint when() const { return when_; }
+
+ protected:
+  ~Moment() = default;
+  TimePoint when_ = TimePoint::max();
+};
 
 class Loop {
  public:
   using Task = std::move_only_function<void()>;
 
   Loop();
-  ~Loop();
+  virtual ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  asio::io_context& context() { return context_; }
-  Executor executor() { return context_.get_executor(); }
   BufferPool& buffers() { return buffers_; }
 
   // Runs `task` on the loop's thread, in the order of the calls. Dropped once Close has run.
   void Post(Task task) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Serves until Close has been called and everything that was started has ended.
-  void Run();
+  // Serves until Close has been called and everything that was spawned has ended.
+  virtual void Run();
+
+  // One turn, which waits for at most `longest` until something can run. False if nothing did.
+  bool Turn(Duration longest = Duration::zero());
+  // Run would return.
+  bool finished() const { return closed_ && work_ == 0 && roots_.empty() && ready_.empty(); }
 
   // The mailbox takes no more tasks, so that Run can return. On the loop's thread.
   void Close();
 
+  // The time at which this turn began: good enough for deadlines.
+  TimePoint now() const { return in_turn_ ? now_ : Clock::now(); }
+
   // Schedules `entry` to fire after `timeout`, rounded up to the next tick (100 ms).
   void Arm(TimerWheel::Entry& entry, Duration timeout);
 
- private:
-  void WaitForMail();
-  void ReadMail() ABSL_LOCKS_EXCLUDED(mu_);
-  void ScheduleTick();
+  // ---- for the parts of net/ ----
+  // Runs `runnable` later, in this turn or the next.
+  void Schedule(Runnable& runnable);
+  // Until `fd` is closed. `events`: EPOLLIN and so on.
+  error_code Watch(int fd, IoSource& source, std::uint32_t events);
+  error_code ChangeWatch(int fd, IoSource& source, std::uint32_t events);
+  // Schedules `moment` for its time; it may be destroyed before.
+  void Add(Moment& moment);
+  // Starts at once if the loop runs.
+  void Start(Root& root);
+  // Something else than a root that Run must wait for has begun, or ended.
+  void BeginWork() { ++work_; }
+  void EndWork() { --work_; }
 
-  // Before the context: what its handlers own (leases, timer entries) may die with it.
-  TimerWheel timers_;
-  BufferPool buffers_;
-  asio::io_context context_;
-  asio::posix::basic_stream_descriptor<Executor> wake_fd_;
-  Timer tick_;
-  bool ticking_ = false;
+ protected:
+  // From `from` until something is due; zero or less: it is.
+  Duration UntilNext(TimePoint from) const;
+  int descriptor() const { return epoll_fd_; }
+
+ private:
+  friend class Root;
+  struct Mailbox final : IoSource {
+    void OnEvents(std::uint32_t) override { has_mail = true; }
+    bool has_mail = false;
+  };
+  struct ByTime {
+    bool operator()(const Moment& a, const Moment& b) const { return a.when() < b.when(); }
+  };
+  using RootList = boost::intrusive::list<
+      Root,
+      boost::intrusive::member_hook<Root,
+                                    boost::intrusive::list_member_hook<
+                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
+                                    &Root::hook_>,
+      boost::intrusive::constant_time_size<false>>;
+
+  // Something is to be done that a loop which waits would not know of.
+  virtual void Wake() {}
+  bool ReadMail() ABSL_LOCKS_EXCLUDED(mu_);
+  bool RunTimers();
+  bool RunScheduled();
+
+  int epoll_fd_;
+  int wake_fd_;
+  TimePoint now_;
+  bool in_turn_ = false;
   bool closed_ = false;
+  std::size_t work_ = 0;
+  TimerWheel wheel_;
+  BufferPool buffers_;
+  Mailbox mailbox_;
+  RunnableList ready_;
+  boost::intrusive::multiset<Moment, boost::intrusive::compare<ByTime>,
+                             boost::intrusive::constant_time_size<false>>
+      moments_;
+  RootList roots_;
 
   absl::Mutex mu_;
   std::vector<Task> mail_ ABSL_GUARDED_BY(mu_);
   bool accepting_ ABSL_GUARDED_BY(mu_) = true;
+};
+
+// `co_await NextTurn(loop)`: lets everybody else have their turn.
+class [[nodiscard]] NextTurn final : public Waiter {
+ public:
+  explicit NextTurn(Loop& loop) : loop_(loop) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine) {
+    coroutine_ = coroutine;
+    loop_.Schedule(*this);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Loop& loop_;
 };
 
 }  // namespace remora::proxy::net

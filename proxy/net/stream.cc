@@ -1,25 +1,21 @@
 #include "proxy/net/stream.h"
 
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include <boost/asio/buffer.hpp>
 #include <cerrno>
+#include <utility>
 
 namespace remora::proxy::net {
 namespace {
 
+constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
 error_code LastError() { return {errno, boost::system::system_category()}; }
 
-// A bulk transfer that never waits must let others have their turn: the read after so many goes
-// through the scheduler.
+// A bulk transfer that never waits must let others have their turn.
 constexpr int kMaxDirectReads = 16;
-
-void SetNoDelay(Socket& socket) {
-  // Fails on unix sockets, where there is nothing to delay.
-  const int on = 1;
-  setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
 
 }  // namespace
 
@@ -48,44 +44,71 @@ void GatherBuffers::Advance(std::size_t bytes) {
   }
 }
 
-Stream::Stream(Loop& loop, Socket socket)
+Stream::Stream(Loop& loop, UniqueFd socket)
     : loop_(loop),
       socket_(std::move(socket)),
       read_deadline_(
           [](void* self) {
             auto* stream = static_cast<Stream*>(self);
             stream->read_expired_ = true;
-            error_code ignored;
-            stream->socket_.cancel(ignored);
+            stream->WakeUp(stream->reader_);
           },
           this),
       write_deadline_(
           [](void* self) {
             auto* stream = static_cast<Stream*>(self);
             stream->write_expired_ = true;
-            error_code ignored;
-            stream->socket_.cancel(ignored);
+            stream->WakeUp(stream->writer_);
           },
           this) {
-  if (socket_.is_open()) SetNoDelay(socket_);
+  if (socket_ && loop_.Watch(socket_.get(), *this, kReadEvents)) socket_.Reset();
 }
 
 Stream::~Stream() { Close(); }
 
+void Stream::OnEvents(std::uint32_t events) {
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ended_ = true;
+  if (ended_ || (events & EPOLLIN) != 0) {
+    readable_ = true;
+    WakeUp(reader_);
+  }
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+    writable_ = true;
+    WakeUp(writer_);
+  }
+}
+
+void Stream::WakeUp(Runnable*& slot) {
+  if (slot != nullptr) loop_.Schedule(*std::exchange(slot, nullptr));
+}
+
 Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::Connect(
     Loop& loop, const SocketAddress& address, Duration timeout) {
-  Socket socket(loop.executor());
-  error_code error;
-  const asio::generic::stream_protocol protocol(address.family(), 0);
-  socket.open(protocol, error);
-  if (error) co_return std::unexpected(error);
+  UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) co_return std::unexpected(LastError());
+  // Fails on unix sockets, where there is nothing to delay.
+  const int on = 1;
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  const bool connected = ::connect(socket.get(), address.data(), address.size()) == 0;
+  if (!connected && errno != EINPROGRESS && errno != EINTR) co_return std::unexpected(LastError());
   auto stream = std::make_unique<Stream>(loop, std::move(socket));
-  const asio::generic::stream_protocol::endpoint endpoint(address.data(), address.size(), 0);
-  loop.Arm(stream->read_deadline_, timeout);
-  auto [connect_error] = co_await stream->socket_.async_connect(endpoint, kNoThrow);
-  stream->read_deadline_.Disarm();
-  if (connect_error) co_return std::unexpected(stream->ReadEnd(connect_error));
+  if (!stream->is_open()) co_return std::unexpected(asio::error::no_memory);
+  stream->readable_ = false;
+  if (connected) co_return stream;
+  stream->WatchWritable();
+  loop.Arm(stream->write_deadline_, timeout);
+  while (!stream->writable_ && !stream->write_expired_) co_await Wait(stream->writer_);
+  stream->write_deadline_.Disarm();
+  if (!stream->writable_) co_return std::unexpected(asio::error::timed_out);
+  if (const error_code error = stream->ConnectError()) co_return std::unexpected(error);
   co_return stream;
+}
+
+error_code Stream::ConnectError() const {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  if (getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) return LastError();
+  return {error, boost::system::system_category()};
 }
 
 Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::ConnectAny(
@@ -105,124 +128,135 @@ Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::ConnectAny
   co_return std::unexpected(error);
 }
 
-Awaitable<IoResult> Stream::Read(std::span<char> into, Duration timeout) {
-  if (likely_readable_ && ++direct_reads_ <= kMaxDirectReads) {
-    const ssize_t bytes = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+// Nothing: it would block.
+std::optional<IoResult> Stream::TryRead(std::span<char> into) {
+  while (readable_) {
+    const ssize_t bytes = ::recv(socket_.get(), into.data(), into.size(), MSG_DONTWAIT);
     if (bytes > 0) {
-      likely_readable_ = static_cast<std::size_t>(bytes) == into.size();
-      co_return IoResult{.bytes = static_cast<std::size_t>(bytes), .error = {}};
+      const auto got = static_cast<std::size_t>(bytes);
+      // Once the peer has ended its side no event will follow.
+      if (got < into.size() && !ended_) readable_ = false;
+      return IoResult{.bytes = got, .error = {}};
     }
-    if (bytes == 0) co_return IoResult{.bytes = 0, .error = asio::error::eof};
-    likely_readable_ = false;
-    if (errno != EAGAIN && errno != EINTR) co_return IoResult{.bytes = 0, .error = LastError()};
+    if (bytes == 0) return IoResult{.bytes = 0, .error = asio::error::eof};
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return IoResult{.bytes = 0, .error = LastError()};
+    readable_ = false;
   }
-  direct_reads_ = 0;
+  return std::nullopt;
+}
+
+error_code Stream::ReadEnd() const {
+  if (interrupted_ || !socket_) return asio::error::operation_aborted;
+  if (read_expired_) return asio::error::timed_out;
+  return {};
+}
+
+Awaitable<IoResult> Stream::Read(std::span<char> into, Duration timeout) {
   read_expired_ = false;
-  loop_.Arm(read_deadline_, timeout);
+  if (++direct_reads_ > kMaxDirectReads) {
+    direct_reads_ = 0;
+    co_await NextTurn(loop_);
+  }
   for (;;) {
-    if (interrupted_ || !socket_.is_open()) {
+    if (const error_code end = ReadEnd()) {
       read_deadline_.Disarm();
-      co_return IoResult{.bytes = 0, .error = asio::error::operation_aborted};
+      co_return IoResult{.bytes = 0, .error = end};
     }
-    auto [error, bytes] =
-        co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), kNoThrow);
-    // Both directions share one cancel: an expired write must not end the read.
-    if (error == asio::error::operation_aborted && !read_expired_ && !interrupted_ &&
-        socket_.is_open()) {
-      continue;
+    if (const auto result = TryRead(into)) {
+      read_deadline_.Disarm();
+      co_return *result;
     }
-    read_deadline_.Disarm();
-    likely_readable_ = !error && bytes == into.size();
-    co_return IoResult{.bytes = bytes, .error = error ? ReadEnd(error) : error};
+    if (!read_deadline_.armed()) loop_.Arm(read_deadline_, timeout);
+    direct_reads_ = 0;
+    co_await Wait(reader_);
   }
 }
 
 Awaitable<error_code> Stream::AwaitReadable(Duration timeout) {
   read_expired_ = false;
   loop_.Arm(read_deadline_, timeout);
-  for (;;) {
-    if (interrupted_ || !socket_.is_open()) {
-      read_deadline_.Disarm();
-      co_return asio::error::operation_aborted;
-    }
-    auto [error] = co_await socket_.async_wait(Socket::wait_read, kNoThrow);
-    if (error == asio::error::operation_aborted && !read_expired_ && !interrupted_ &&
-        socket_.is_open()) {
-      continue;
-    }
-    read_deadline_.Disarm();
-    likely_readable_ = !error;
-    co_return error ? ReadEnd(error) : error;
-  }
+  error_code end;
+  while (!(end = ReadEnd()) && !readable_) co_await Wait(reader_);
+  read_deadline_.Disarm();
+  co_return end;
 }
 
-error_code Stream::ReadEnd(const error_code& error) const {
-  if (error == asio::error::operation_aborted && read_expired_) return asio::error::timed_out;
-  return error;
+void Stream::OnReadable(Runnable& runnable) {
+  if (readable_ || !socket_) {
+    loop_.Schedule(runnable);
+  } else {
+    reader_ = &runnable;
+  }
 }
 
 error_code Stream::TryWrite(GatherBuffers& buffers) {
   while (!buffers.empty()) {
+    const std::size_t all = buffers.size();
     const std::span<iovec> rest = buffers.rest();
     msghdr message{};
     message.msg_iov = rest.data();
     message.msg_iovlen = rest.size();
-    const ssize_t bytes = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (bytes >= 0) {
-      buffers.Advance(static_cast<std::size_t>(bytes));
-    } else if (errno == EAGAIN) {
+    const ssize_t bytes = ::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes < 0 && errno != EAGAIN) return LastError();
+    if (bytes > 0) buffers.Advance(static_cast<std::size_t>(bytes));
+    if (bytes < 0 || static_cast<std::size_t>(bytes) < all) {
+      writable_ = false;
+      WatchWritable();
       return asio::error::would_block;
-    } else if (errno != EINTR) {
-      return LastError();
     }
   }
   return {};
 }
 
+// Only from the first write on that would block: a connection with short messages needs no event
+// that says that it may be written to.
+void Stream::WatchWritable() {
+  if (watches_writable_) return;
+  watches_writable_ = true;
+  // Can only fail for want of memory in the kernel; then the deadline ends the write.
+  loop_.ChangeWatch(socket_.get(), *this, kReadEvents | EPOLLOUT);
+}
+
 Awaitable<error_code> Stream::Write(GatherBuffers& buffers, Duration timeout) {
   for (;;) {
-    if (!socket_.is_open()) co_return asio::error::operation_aborted;
+    if (!socket_) co_return asio::error::operation_aborted;
     const error_code tried = TryWrite(buffers);
     if (tried != asio::error::would_block) co_return tried;
     write_expired_ = false;
     loop_.Arm(write_deadline_, timeout);
-    auto [error] = co_await socket_.async_wait(Socket::wait_write, kNoThrow);
+    while (!writable_ && !write_expired_ && socket_) co_await Wait(writer_);
     write_deadline_.Disarm();
-    if (!error) continue;
-    if (error != asio::error::operation_aborted) co_return error;
-    if (write_expired_) co_return asio::error::timed_out;
+    if (socket_ && !writable_) co_return asio::error::timed_out;
   }
 }
 
 void Stream::InterruptRead() {
   interrupted_ = true;
-  error_code ignored;
-  socket_.cancel(ignored);
+  WakeUp(reader_);
 }
 
-bool Stream::HasNews() {
+bool Stream::HasNews() const {
   char byte = 0;
-  const ssize_t bytes =
-      ::recv(socket_.native_handle(), &byte, sizeof(byte), MSG_DONTWAIT | MSG_PEEK);
+  const ssize_t bytes = ::recv(socket_.get(), &byte, sizeof(byte), MSG_DONTWAIT | MSG_PEEK);
   return bytes >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-void Stream::ShutdownSend() {
-  error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
-}
+void Stream::ShutdownSend() { ::shutdown(socket_.get(), SHUT_WR); }
 
 void Stream::Close() {
   read_deadline_.Disarm();
   write_deadline_.Disarm();
-  error_code ignored;
-  if (socket_.is_open()) socket_.close(ignored);
+  socket_.Reset();
+  WakeUp(reader_);
+  WakeUp(writer_);
 }
 
 void Stream::Reset() {
-  if (!socket_.is_open()) return;
+  if (!socket_) return;
   const linger now{.l_onoff = 1, .l_linger = 0};
-  setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+  setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
   Close();
 }
 
@@ -230,10 +264,7 @@ SocketAddress Stream::PeerAddress() const {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
   auto* address = reinterpret_cast<sockaddr*>(&storage);
-  if (!socket_.is_open() ||
-      getpeername(const_cast<Socket&>(socket_).native_handle(), address, &size) != 0) {
-    return {};
-  }
+  if (!socket_ || getpeername(socket_.get(), address, &size) != 0) return {};
   return {address, size};
 }
 

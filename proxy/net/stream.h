@@ -1,36 +1,35 @@
 // A connected stream socket (TCP or unix; TLS later inside the same type): one concrete class, so
 // that everything above is compiled once.
 //
-// Reads and writes try the system call first where it is likely to succeed and suspend only when it
-// would block; deadlines come from the loop's coarse timers (100 ms), there is no timer per
+// It knows from the loop whether there is something to read, so that no system call asks in vain: a
+// read that got less than it asked for has drained the socket until the next event. Writes are
+// tried at once. Deadlines come from the loop's coarse timers (100 ms), there is no timer per
 // operation. At most one read and one write are in flight, which may be of different coroutines.
-// Threads: the loop's. Lifetime: not movable (timers point into it); outlives its operations, which
-// end with operation_aborted once Close has been called.
+// Threads: the loop's. Lifetime: not movable (loop and timers point to it); outlives its
+// operations, which end with operation_aborted once Close has been called.
 #pragma once
 
 #include <sys/uio.h>
 
 #include <array>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "proxy/base/clock.h"
 #include "proxy/base/socket_address.h"
-#include "proxy/net/executor.h"
+#include "proxy/base/unique_fd.h"
+#include "proxy/net/awaitable.h"
+#include "proxy/net/error.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/runnable.h"
 #include "proxy/net/timer_wheel.h"
 
 namespace remora::proxy::net {
-
-using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 
 struct IoResult {
   std::size_t bytes = 0;
@@ -52,7 +51,7 @@ class GatherBuffers {
   void Advance(std::size_t bytes);
 
  private:
-  std::array<iovec, 6> parts_{};
+  std::array<iovec, 6> parts_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
 };
@@ -61,9 +60,11 @@ class GatherBuffers {
 // is no port left for this one destination, or this host has no address of its family.
 bool IsLocalShortage(const error_code& error);
 
-class Stream {
+class Stream final : private IoSource {
  public:
-  Stream(Loop& loop, Socket socket);
+  // Without a connection where the loop can't watch `socket`. Nagle's delay is the caller's to
+  // switch off.
+  Stream(Loop& loop, UniqueFd socket);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -88,42 +89,70 @@ class Stream {
   // Sends all; `timeout` is the longest time without progress.
   Awaitable<error_code> Write(GatherBuffers& buffers, Duration timeout);
 
-  // `handler(error_code)` runs once there is something to read (or the peer has closed). Holds
-  // neither buffer nor coroutine meanwhile: 432 B a connection instead of 1,150 B and a buffer.
-  template <class Handler>
-  void WaitReadable(Handler&& handler) {
-    socket_.async_wait(Socket::wait_read, std::forward<Handler>(handler));
-  }
+  // Schedules `runnable` once there is something to read, or the peer or Close has ended the
+  // connection; for a wait without coroutine or deadline.
+  void OnReadable(Runnable& runnable);
 
   // A pending read ends with operation_aborted, without closing. Sticky until ResumeReads.
   void InterruptRead();
   void ResumeReads() { interrupted_ = false; }
 
   // True if a connection that should be silent has bytes to read, was closed or is broken.
-  bool HasNews();
+  bool HasNews() const;
+  // The same as far as the loop knew when the turn began: without a system call.
+  bool HadNews() const { return readable_ && HasNews(); }
 
   void ShutdownSend();
   void Close();
   // Close so that the peer sees a reset: it must not take what it got for a whole message.
   void Reset();
-  bool is_open() const { return socket_.is_open(); }
+  bool is_open() const { return static_cast<bool>(socket_); }
 
   SocketAddress PeerAddress() const;
 
  private:
-  error_code ReadEnd(const error_code& error) const;
+  // Waits for one direction: resumed by the loop's events, the deadline, Interrupt and Close.
+  class [[nodiscard]] Wait final : public Waiter {
+   public:
+    explicit Wait(Runnable*& slot) : slot_(slot) {}
+    ~Wait() {
+      if (slot_ == this) slot_ = nullptr;
+    }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> coroutine) noexcept {
+      coroutine_ = coroutine;
+      slot_ = this;
+    }
+    void await_resume() const noexcept {}
+
+   private:
+    Runnable*& slot_;
+  };
+
+  void OnEvents(std::uint32_t events) override;
+  void WakeUp(Runnable*& slot);
+  std::optional<IoResult> TryRead(std::span<char> into);
+  // Why a read must not go on; none: it may.
+  error_code ReadEnd() const;
+  void WatchWritable();
+  error_code ConnectError() const;
 
   Loop& loop_;
-  Socket socket_;
-  TimerWheel::Entry read_deadline_;
-  TimerWheel::Entry write_deadline_;
+  UniqueFd socket_;
+  bool readable_ = true;   // a read would not block, as far as is known
+  bool writable_ = false;  // since the last write that did not take all
+  bool ended_ = false;     // the peer sends no more, or the connection is broken
+  bool watches_writable_ = false;
   bool read_expired_ = false;
   bool write_expired_ = false;
   bool interrupted_ = false;
-  // The last read filled its buffer: there is probably more.
-  bool likely_readable_ = false;
-  // Reads in a row that did not go through the scheduler.
-  int direct_reads_ = 0;
+  int direct_reads_ = 0;  // in a row, without a turn of the loop between
+  Runnable* reader_ = nullptr;
+  Runnable* writer_ = nullptr;
+  TimerWheel::Entry read_deadline_;
+  TimerWheel::Entry write_deadline_;
 };
 
 }  // namespace remora::proxy::net

@@ -11,7 +11,7 @@
 #include "proxy/message/body.h"
 #include "proxy/message/head.h"
 #include "proxy/message/serialize.h"
-#include "proxy/net/executor.h"
+#include "proxy/net/awaitable.h"
 
 namespace remora::proxy::upstream {
 

@@ -37,7 +37,7 @@ class Http1Connection final : public Connection {
   }
 
   // An idle connection that is closed, broken or talks out of turn must not be used.
-  bool Usable() { return !channel_.stream().HasNews(); }
+  bool Usable() { return !channel_.stream().HadNews(); }
 
  private:
   // An error that our own Cut has caused says so.

@@ -73,9 +73,9 @@ std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend) {
     idle.pop_back();
     counters_.upstream_idle.Sub();
     if (opened.generation != backend.addresses_generation()) continue;
-    // One system call for each request: bytes that came while it was idle would be taken for the
-    // answer, whatever the method (RFC 9112 section 9.2), and what can't be repeated must not meet
-    // a connection that is known to be closed.
+    // Bytes that came while it was idle would be taken for the answer, whatever the method (RFC
+    // 9112 section 9.2), and what can't be repeated must not meet a connection that is known to be
+    // closed. The loop knows of all that came before this request did.
     if (opened.connection->Usable()) return opened;
   }
   return std::nullopt;

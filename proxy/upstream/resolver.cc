@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proxy/base/log.h"
+#include "proxy/net/timer.h"
 
 namespace remora::proxy {
 namespace {
@@ -17,7 +18,7 @@ constexpr std::chrono::seconds kAtLeast{1};  // between two look-ups of a name
 
 struct Resolver::Watched {
   Watched(net::Loop& loop, std::shared_ptr<Backend> watched_backend)
-      : backend(std::move(watched_backend)), timer(loop.executor()) {}
+      : backend(std::move(watched_backend)), timer(loop) {}
 
   const std::shared_ptr<Backend> backend;
   net::Timer timer;
@@ -121,10 +122,8 @@ void Resolver::OnResult(const std::string& uid, const net::NameLookup::Result& r
 }
 
 void Resolver::ScheduleNext(Watched& watched, Duration wait) {
-  watched.timer.expires_after(std::max(wait, Duration::zero()));
-  watched.timer.async_wait([this, alive = std::weak_ptr<bool>(alive_),
-                            uid = watched.backend->uid()](net::error_code error) {
-    if (error || alive.expired()) return;
+  watched.timer.ExpireAfter(std::max(wait, Duration::zero()));
+  watched.timer.OnExpiry([this, uid = watched.backend->uid()] {
     const auto found = watched_.find(uid);
     if (found != watched_.end() && !found->second->looking_up) LookUp(*found->second);
   });

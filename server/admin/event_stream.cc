@@ -11,7 +11,7 @@ std::string EventText(std::string_view event, std::string_view id, std::string_v
   return text.append("data: ").append(data).append("\n\n");
 }
 
-EventStream::EventStream(proxy::net::Loop& loop) : wake_(loop.executor()) {}
+EventStream::EventStream(proxy::net::AsioLoop& loop) : wake_(loop.executor()) {}
 
 bool EventStream::Send(std::string_view message) {
   if (closed_) return false;
@@ -37,7 +37,7 @@ void EventStream::Close() {
   if (on_closed_) std::exchange(on_closed_, nullptr)();
 }
 
-proxy::net::Awaitable<std::string> EventStream::Next(std::chrono::milliseconds heartbeat) {
+proxy::net::AsioAwaitable<std::string> EventStream::Next(std::chrono::milliseconds heartbeat) {
   if (queue_.empty() && !closed_) {
     wake_.expires_after(heartbeat);
     co_await wake_.async_wait(proxy::net::kNoThrow);

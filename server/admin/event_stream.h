@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 
 namespace remora::server {
 
@@ -23,7 +23,7 @@ class EventStream {
  public:
   static constexpr std::size_t kMaxQueued = 2 * 1024 * 1024;
 
-  explicit EventStream(proxy::net::Loop& loop);
+  explicit EventStream(proxy::net::AsioLoop& loop);
   EventStream(const EventStream&) = delete;
   EventStream& operator=(const EventStream&) = delete;
 
@@ -41,11 +41,11 @@ class EventStream {
   // ---- the server's side ----
   bool cut() const { return cut_; }
   // What is queued, empty after `heartbeat` without any or when closed.
-  proxy::net::Awaitable<std::string> Next(std::chrono::milliseconds heartbeat);
+  proxy::net::AsioAwaitable<std::string> Next(std::chrono::milliseconds heartbeat);
 
  private:
   std::string queue_;
-  proxy::net::Timer wake_;
+  proxy::net::AsioTimer wake_;
   std::function<void()> on_closed_;
   bool closed_ = false;
   bool cut_ = false;

@@ -36,7 +36,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
-using proxy::net::Awaitable;
+using proxy::net::AsioAwaitable;
 using proxy::net::error_code;
 using proxy::net::Executor;
 using proxy::net::kAwait;
@@ -120,7 +120,7 @@ std::optional<HttpAnswer> AnswerToError(error_code error) {
 
 class HttpServer::Impl {
  public:
-  Impl(proxy::net::Loop& loop, std::string name, HttpServerLimits limits, Handler handler)
+  Impl(proxy::net::AsioLoop& loop, std::string name, HttpServerLimits limits, Handler handler)
       : loop_(loop),
         name_(std::move(name)),
         limits_(limits),
@@ -179,7 +179,7 @@ class HttpServer::Impl {
     bool has_asked = false;  // has sent a full request
   };
 
-  Awaitable<> Listen() {
+  AsioAwaitable<> Listen() {
     while (!stopped_) {
       error_code error;
       auto socket = co_await acceptor_.async_accept(asio::redirect_error(kAwait, error));
@@ -210,7 +210,7 @@ class HttpServer::Impl {
   }
 
   // Owns one connection from accept to close.
-  Awaitable<> Serve(Stream stream) {
+  AsioAwaitable<> Serve(Stream stream) {
     Session session{.stream = std::move(stream)};
     NameEnds(session);
     struct Registration {
@@ -229,7 +229,7 @@ class HttpServer::Impl {
   }
 
   // One request and its answer; false when the connection ends with it.
-  Awaitable<bool> ServeOne(Session& session, beast::flat_buffer& buffer) {
+  AsioAwaitable<bool> ServeOne(Session& session, beast::flat_buffer& buffer) {
     Stream& stream = session.stream;
     Parser parser;
     parser.header_limit(limits_.head_bytes);
@@ -280,7 +280,7 @@ class HttpServer::Impl {
   }
 
   // Owns one stream of events from its head to its end.
-  Awaitable<> ServeStream(Stream& stream, const HttpAnswer& answer, unsigned version) {
+  AsioAwaitable<> ServeStream(Stream& stream, const HttpAnswer& answer, unsigned version) {
     const Count count(streams_);
     auto head = MakeStreamHead(answer, version);
     const auto [head_error, head_bytes] = co_await http::async_write(stream, head, kNoThrow);
@@ -327,7 +327,8 @@ class HttpServer::Impl {
   }
 
   // The head, then the body piece by piece.
-  Awaitable<error_code> ReadRequest(Session& session, beast::flat_buffer& buffer, Parser& parser) {
+  AsioAwaitable<error_code> ReadRequest(Session& session, beast::flat_buffer& buffer,
+                                        Parser& parser) {
     Stream& stream = session.stream;
     session.body.clear();
     const auto [head_error, head_bytes] =
@@ -359,12 +360,12 @@ class HttpServer::Impl {
     }
   }
 
-  proxy::net::Loop& loop_;
+  proxy::net::AsioLoop& loop_;
   const std::string name_;
   const HttpServerLimits limits_;
   const Handler handler_;
   Acceptor acceptor_;
-  proxy::net::Timer back_off_;
+  proxy::net::AsioTimer back_off_;
   std::string address_;
   std::list<Session*> sessions_;  // the oldest first
   std::size_t streams_ = 0;
@@ -376,7 +377,7 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpServer::~HttpServer() = default;
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Open(proxy::net::Loop& loop,
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Open(proxy::net::AsioLoop& loop,
                                                              std::string name,
                                                              std::string_view address,
                                                              HttpServerLimits limits,

@@ -19,7 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 #include "server/admin/event_stream.h"
 
 namespace remora::server {
@@ -72,7 +72,8 @@ class HttpServer {
 
   // Binds `address` ("ip:port", port 0 picks one); `name` is for messages: "admin". The message of
   // an error names the address and says what to do. Clients wait in the backlog until Start.
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Open(proxy::net::Loop& loop, std::string name,
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Open(proxy::net::AsioLoop& loop,
+                                                          std::string name,
                                                           std::string_view address,
                                                           HttpServerLimits limits, Handler handler);
   ~HttpServer();

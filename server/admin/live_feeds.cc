@@ -40,7 +40,7 @@ LiveFeeds::LiveFeeds(proxy::net::Loop& loop, LiveSources sources)
     : loop_(loop),
       sources_(std::move(sources)),
       process_(absl::StrFormat("%08x", std::random_device()())),
-      tick_(loop.executor()),
+      tick_(loop),
       mail_(std::make_shared<Mail>()) {
   stats_.SetConstant(absl::StrCat(R"("version":)", JsonText(sources_.version), R"(,"mutations":)",
                                   sources_.allow_mutations ? "true" : "false", R"(,"can_drain":)",
@@ -79,7 +79,7 @@ HttpAnswer LiveFeeds::Stats(const HttpRequest& request) {
 }
 
 void LiveFeeds::Stop() {
-  tick_.cancel();
+  tick_.Cancel();
   readers_.clear();
 }
 
@@ -116,9 +116,8 @@ void LiveFeeds::ScheduleTick() {
   std::erase_if(readers_, [](const Reader& one) { return one.stream->closed(); });
   ticking_ = std::ranges::any_of(readers_, &Reader::wants_stats);
   if (!ticking_) return;
-  tick_.expires_after(kInterval);
-  tick_.async_wait([this](proxy::net::error_code error) {
-    if (error) return;
+  tick_.ExpireAfter(kInterval);
+  tick_.OnExpiry([this] {
     SendStats();
     ScheduleTick();
   });

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proxy/net/loop.h"
+#include "proxy/net/timer.h"
 #include "proxy/observe/event_log.h"
 #include "proxy/registry/registry.h"
 #include "server/admin/http_server.h"

@@ -23,9 +23,9 @@
 #include <thread>
 
 #include "proxy/base/clock.h"
+#include "proxy/base/unique_fd.h"
 #include "server/control/connection_table.h"
 #include "server/control/listen_socket.h"
-#include "server/control/unique_fd.h"
 
 namespace remora::server {
 

@@ -18,9 +18,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/control/unique_fd.h"
+#include "proxy/base/unique_fd.h"
 
 namespace remora::server {
+
+using proxy::UniqueFd;
 
 class ListenSocket {
  public:

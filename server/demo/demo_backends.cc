@@ -29,7 +29,7 @@ HttpAnswer Answer(const std::string& id, const HttpRequest& request) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<DemoBackends>> DemoBackends::Open(proxy::net::Loop& loop) {
+absl::StatusOr<std::unique_ptr<DemoBackends>> DemoBackends::Open(proxy::net::AsioLoop& loop) {
   auto backends = std::make_unique<DemoBackends>();
   for (std::size_t i = 0; i < kBackends; ++i) {
     auto server =

@@ -10,14 +10,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 #include "server/admin/http_server.h"
 
 namespace remora::server {
 
 class DemoBackends {
  public:
-  static absl::StatusOr<std::unique_ptr<DemoBackends>> Open(proxy::net::Loop& loop);
+  static absl::StatusOr<std::unique_ptr<DemoBackends>> Open(proxy::net::AsioLoop& loop);
 
   // "demo-1" and where it listens.
   struct Backend {

@@ -196,6 +196,9 @@ struct World::Plane {
     set.max_weight = 1;
     set.total = 1;
     set.backends.push_back(backend);
+    connections.SetParkedHandlers(
+        [this](IdleConnection connection) { Serve(std::move(connection)); },
+        [this] { ended = true; });
   }
 
   // As Worker::Serve and Worker::OnServed.
@@ -217,12 +220,7 @@ struct World::Plane {
                    ended = true;
                    return;
                  }
-                 connections.Park(
-                     std::move(idle.stream), ParkedTimeout(listener),
-                     [this, requests = idle.requests](std::unique_ptr<net::Stream> stream) {
-                       Serve({.stream = std::move(stream), .requests = requests});
-                     },
-                     [this] { ended = true; });
+                 connections.Park(std::move(idle), ParkedTimeout(listener));
                });
   }
 
@@ -249,16 +247,15 @@ World::World(const Script& script, std::string_view input)
   Require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) == 0,
           "no socket pair");
   client_fd_ = pair[0];
-  net::Socket socket(plane_->loop.executor());
-  socket.assign(net::asio::generic::stream_protocol(AF_UNIX, 0), pair[1]);
-  plane_->Serve({.stream = std::make_unique<net::Stream>(plane_->loop, std::move(socket))});
+  plane_->Serve({.stream = std::make_unique<net::Stream>(plane_->loop, UniqueFd(pair[1]))});
 }
 
 World::~World() {
   plane_->connections.CutAll();
   plane_->upstream.CutAll(DrainScope::kAll);
   plane_->loop.Close();
-  plane_->loop.context().poll();
+  while (plane_->loop.Turn()) {
+  }
   CloseFd(client_fd_);
   for (BackendConnection& connection : connections_) CloseFd(connection.fd);
 }
@@ -281,7 +278,7 @@ void World::Run() {
 // Until nothing moves without us.
 void World::Settle() {
   for (bool moved = true; moved;) {
-    moved = plane_->loop.context().poll() != 0;
+    moved = plane_->loop.Turn();
     moved |= ReceiveFromProxy();
     moved |= AcceptAndReceive();
   }

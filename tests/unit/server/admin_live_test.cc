@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 #include "proxy/observe/event_log.h"
 #include "server/admin/admin.h"
 #include "server/admin/dashboard.h"
@@ -101,7 +101,7 @@ class NoEvents : public proxy::BackendEvents {
 class LiveFeedsTest : public testing::Test {
  protected:
   LiveFeedsTest() {
-    auto loop = std::make_unique<proxy::net::Loop>();
+    auto loop = std::make_unique<proxy::net::AsioLoop>();
     feeds_ = std::make_unique<LiveFeeds>(
         *loop,
         LiveSources{

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 #include "server/demo/demo_backends.h"
 #include "tests/unit/server/http_test_client.h"
 
@@ -20,7 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 
 std::unique_ptr<Served<HttpServer>> Serve(HttpServerLimits limits) {
-  auto loop = std::make_unique<proxy::net::Loop>();
+  auto loop = std::make_unique<proxy::net::AsioLoop>();
   auto server =
       HttpServer::Open(*loop, "admin", "127.0.0.1:0", limits, [](const HttpRequest& request) {
         return HttpAnswer{.body = std::string(request.method) + " " + std::string(request.path) +
@@ -144,7 +144,7 @@ TEST(HttpServerTest, StoppingClosesOpenConnections) {
 
 TEST(HttpServerTest, AnAddressInUseIsToldWithARemedy) {
   const auto served = Serve({});
-  proxy::net::Loop loop;
+  proxy::net::AsioLoop loop;
   const auto again = HttpServer::Open(loop, "admin", served->server().address(), {}, {});
   ASSERT_FALSE(again.ok());
   EXPECT_NE(std::string(again.status().message())
@@ -154,7 +154,7 @@ TEST(HttpServerTest, AnAddressInUseIsToldWithARemedy) {
 }
 
 TEST(DemoBackendsTest, EachNamesItselfAndIsHealthy) {
-  auto loop = std::make_unique<proxy::net::Loop>();
+  auto loop = std::make_unique<proxy::net::AsioLoop>();
   auto opened = DemoBackends::Open(*loop);
   ASSERT_TRUE(opened.ok()) << opened.status();
   Served<DemoBackends> served(std::move(loop), *std::move(opened));
@@ -173,7 +173,7 @@ TEST(DemoBackendsTest, EachNamesItselfAndIsHealthy) {
 // ---- what a handler is told and may say ----
 
 std::unique_ptr<Served<HttpServer>> Serve(HttpServerLimits limits, HttpServer::Handler handler) {
-  auto loop = std::make_unique<proxy::net::Loop>();
+  auto loop = std::make_unique<proxy::net::AsioLoop>();
   auto server = HttpServer::Open(*loop, "admin", "127.0.0.1:0", limits, std::move(handler));
   EXPECT_TRUE(server.ok()) << server.status();
   return std::make_unique<Served<HttpServer>>(std::move(loop), *std::move(server));

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "proxy/base/socket_address.h"
-#include "proxy/net/loop.h"
+#include "proxy/net/asio_loop.h"
 #include "server/config/values.h"
 
 namespace remora::server {
@@ -63,7 +63,7 @@ class Client {
 template <class Server>
 class Served {
  public:
-  explicit Served(std::unique_ptr<proxy::net::Loop> loop, std::unique_ptr<Server> server)
+  explicit Served(std::unique_ptr<proxy::net::AsioLoop> loop, std::unique_ptr<Server> server)
       : loop_(std::move(loop)), server_(std::move(server)), thread_([this] {
           server_->Start();
           loop_->Run();
@@ -80,7 +80,7 @@ class Served {
   void Post(proxy::net::Loop::Task task) { loop_->Post(std::move(task)); }
 
  private:
-  std::unique_ptr<proxy::net::Loop> loop_;
+  std::unique_ptr<proxy::net::AsioLoop> loop_;
   std::unique_ptr<Server> server_;
   std::thread thread_;
 };

@@ -70,20 +70,22 @@ class HealthCheckerTest : public ::testing::Test {
   }
   // More than once, as what one handler starts may be ready only for the next.
   void Poll() {
-    for (int i = 0; i < 10; ++i) loop_.context().poll();
+    for (int i = 0; i < 10; ++i) loop_.Turn();
   }
   void OnLoop(std::function<void()> task) {
-    net::asio::post(loop_.executor(), std::move(task));
+    loop_.Post(std::move(task));
     Poll();
   }
   // False when something is still left in the loop after kPatience.
   bool StopEndsEverything() {
-    net::asio::post(loop_.executor(), [this] {
-      checker_->Stop();
-      loop_.Close();
-    });
-    loop_.context().run_for(kPatience);
-    return loop_.context().stopped();
+    checker_->Stop();
+    loop_.Close();
+    return Ends();
+  }
+  bool Ends() {
+    const TimePoint give_up = Clock::now() + kPatience;
+    while (!loop_.finished() && Clock::now() < give_up) loop_.Turn(kPatience);
+    return loop_.finished();
   }
 
   const std::vector<PoolSettings> pools_ = OnePool();
@@ -152,13 +154,10 @@ TEST_F(HeldProbesTest, AServerThatIsRemovedWhileItIsBeingWokenPassesItsTurnOn) {
   Start();
   // In this order: the probe ends and wakes the first in the queue; that is removed, which the
   // checker hears of within Close; it wakes.
-  net::asio::post(loop_.executor(), [this] { ends_[Id(0)]->Set(); });
-  net::asio::post(loop_.executor(), [this] {
-    net::asio::post(loop_.executor(), [this] {
-      ASSERT_TRUE(registry_.Remove("default", Id(64), seconds(0)).ok());
-      loop_.Close();
-    });
-  });
+  loop_.Post([this] { ends_[Id(0)]->Set(); });
+  loop_.Turn();
+  ASSERT_TRUE(registry_.Remove("default", Id(64), seconds(0)).ok());
+  loop_.Close();
   Poll();
   EXPECT_THAT(Late(), ElementsAre(Id(65)));
   EXPECT_TRUE(StopEndsEverything());
@@ -257,9 +256,8 @@ TEST_P(CutTest, ARemovalCutsAProbe) {
   ASSERT_TRUE(registry_.Remove("default", "a", seconds(0)).ok());
   Poll();
   // What is left is the mailbox.
-  net::asio::post(loop_.executor(), [this] { loop_.Close(); });
-  loop_.context().run_for(kPatience);
-  EXPECT_TRUE(loop_.context().stopped());
+  loop_.Post([this] { loop_.Close(); });
+  EXPECT_TRUE(Ends());
 }
 
 INSTANTIATE_TEST_SUITE_P(, CutTest, ::testing::Bool(), [](const auto& connecting) {

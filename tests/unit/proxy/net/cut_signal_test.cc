@@ -11,14 +11,15 @@
 
 #include "proxy/net/loop.h"
 #include "proxy/net/spawn.h"
+#include "proxy/net/timer.h"
 
 namespace remora::proxy::net {
 namespace {
 
 Awaitable<std::unique_ptr<int>> WaitFor(Loop& loop, Duration time) {
-  Timer timer(loop.executor());
-  timer.expires_after(time);
-  co_await timer.async_wait(kNoThrow);
+  Timer timer(loop);
+  timer.ExpireAfter(time);
+  co_await timer.WaitForExpiry();
   co_return std::make_unique<int>(7);
 }
 
@@ -65,9 +66,9 @@ TEST(CutSignalTest, AnExceptionComesThrough) {
 TEST(CutSignalTest, ACutEndsAWait) {
   Loop loop;
   CutSignal signal;
-  Timer cut(loop.executor());
-  cut.expires_after(std::chrono::milliseconds(20));
-  cut.async_wait([&](const error_code&) { signal.Cut(); });
+  Timer cut(loop);
+  cut.ExpireAfter(std::chrono::milliseconds(20));
+  cut.OnExpiry([&] { signal.Cut(); });
   const Outcome outcome = RunCut(loop, signal, WaitFor(loop, std::chrono::hours(1)), [] {});
   EXPECT_FALSE(outcome.failure);
   EXPECT_FALSE(outcome.result);

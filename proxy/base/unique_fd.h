@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace remora::server {
+namespace remora::proxy {
 
 class UniqueFd {
  public:
@@ -30,4 +30,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace remora::server
+}  // namespace remora::proxy
