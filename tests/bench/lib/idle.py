@@ -1,0 +1,106 @@
+"""What is measured without load: memory of idle connections, and the time of a start."""
+import subprocess
+import time
+
+from .proxies import answers, wait_until
+from .system import BenchError, free_port, memory, pause, spawn, stop
+
+FEW, MANY = 1000, 9000
+SETTLE = 5  # seconds without a byte
+
+
+def hold(paths, running, count, *flags):
+    load = spawn([paths["load"], "--port", str(running.port), "--hold", str(count), *flags],
+                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    if load.stdout.readline().strip() != "held":
+        stop(load)
+        raise BenchError(f"{running.kind}: {count} connections can't be held")
+    return load
+
+
+def let_go(load):
+    """Ends the connections; returns how many errors there were."""
+    output, _ = load.communicate(timeout=60)
+    return int(output.rsplit('"errors": ', 1)[1].split(",")[0])
+
+
+def warmed(paths, starter, kind, ports):
+    """A proxy that has served a little: what its first requests allocate is not the connections'."""
+    running = starter.start(kind, ports[:1], 1, pinned=False)
+    subprocess.run([paths["load"], "--port", str(running.port), "--requests", "2000"],
+                   capture_output=True, check=False, timeout=30)
+    pause(SETTLE)
+    return running
+
+
+def held_memory(paths, starter, kind, ports, count):
+    running = warmed(paths, starter, kind, ports)
+    try:
+        before = memory(running.pids())
+        load = hold(paths, running, count)
+        pause(SETTLE)
+        after = memory(running.pids())
+        load.stdin.write("ask\n")  # they must be alive
+        load.stdin.flush()
+        load.stdout.readline()
+        errors = let_go(load)
+    finally:
+        running.stop()
+    return {"before": before, "after": after, "errors": errors,
+            **{f"{name}_each": (after[name] - before[name]) / count for name in after}}
+
+
+def memory_of(kind, paths, starter, ports, say):
+    say(f"memory: {kind}, idle")
+    running = starter.start(kind, ports[:1], 1, pinned=False)
+    pause(2)
+    found = {"idle": memory(running.pids())}
+    running.stop()
+    for name, count in (("few", FEW), ("many", MANY)):
+        say(f"memory: {kind}, {count} idle connections")
+        found[name] = held_memory(paths, starter, kind, ports, count)
+    say(f"memory: {kind}, {MANY} requests at once")
+    running = warmed(paths, starter, kind, ports)
+    try:
+        load = hold(paths, running, MANY, "--burst")
+        pause(SETTLE)
+        found["burst"] = memory(running.pids())
+        errors = let_go(load)
+        pause(SETTLE)
+        found["burst_closed"] = memory(running.pids())
+    finally:
+        running.stop()
+    found["errors"] = errors + found["few"]["errors"] + found["many"]["errors"]
+    return found
+
+
+def start_times(kinds, starter, ports, rounds, say):
+    """Seconds from exec to the first answer, by kind; the proxies take turns."""
+    times = {}
+    for number in range(rounds):
+        for kind in kinds:
+            if kind == "floor":
+                continue
+            say(f"start: {kind}, {number + 1} of {rounds}")
+            times.setdefault(kind, []).append(start_time(kind, starter, ports))
+    return times
+
+
+def start_time(kind, starter, ports):
+    if kind != "remora":
+        began = time.monotonic()
+        running = starter.start(kind, ports, 1)
+        taken = time.monotonic() - began
+        running.stop()
+        return taken
+    starter.count += 1
+    folder = starter.home / f"{starter.count}-start"
+    folder.mkdir()
+    data, admin = free_port(), free_port()
+    began = time.monotonic()
+    process = starter.launch_remora(kind, folder, ports, 1, starter.cpus, data, admin)
+    try:
+        wait_until(lambda: answers(data) and answers(admin, "/readyz"), process, kind)
+        return time.monotonic() - began
+    finally:
+        stop(process)
