@@ -25,52 +25,61 @@ def let_go(load):
 
 
 def warmed(paths, starter, kind, ports):
-    """A proxy that has served a little: what its first requests allocate is not the connections'."""
+    """A proxy that has served a little: what its first requests allocate is not the connections'.
+
+    On few connections, for what they leave behind would serve the idle ones.
+    """
     running = starter.start(kind, ports[:1], 1, pinned=False)
-    subprocess.run([paths["load"], "--port", str(running.port), "--requests", "2000"],
-                   capture_output=True, check=False, timeout=30)
+    subprocess.run([paths["load"], "--port", str(running.port), "--requests", "2000",
+                    "--connections", "4"], capture_output=True, check=False, timeout=30)
     pause(SETTLE)
     return running
 
 
-def held_memory(paths, starter, kind, ports, count):
+def each(before, after, count):
+    return {f"{name}_each": (after[name] - before[name]) / count for name in after}
+
+
+def held_memory(paths, starter, kind, ports, say):
+    """Of 1,000 idle connections, then of 9,000."""
     running = warmed(paths, starter, kind, ports)
+    found, loads = {"errors": 0}, []
     try:
         before = memory(running.pids())
-        load = hold(paths, running, count)
-        pause(SETTLE)
-        after = memory(running.pids())
-        load.stdin.write("ask\n")  # they must be alive
-        load.stdin.flush()
-        load.stdout.readline()
-        errors = let_go(load)
+        for name, count, added in (("few", FEW, FEW), ("many", MANY, MANY - FEW)):
+            say(f"memory: {kind}, {count} idle connections")
+            loads.append(hold(paths, running, added))
+            pause(SETTLE)
+            after = memory(running.pids())
+            found[name] = {**after, **each(before, after, count)}
+        for load in loads:
+            load.stdin.write("ask\n")  # they must be alive
+            load.stdin.flush()
+            load.stdout.readline()
+            found["errors"] += let_go(load)
     finally:
         running.stop()
-    return {"before": before, "after": after, "errors": errors,
-            **{f"{name}_each": (after[name] - before[name]) / count for name in after}}
+    return found
 
 
 def memory_of(kind, paths, starter, ports, say):
     say(f"memory: {kind}, idle")
     running = starter.start(kind, ports[:1], 1, pinned=False)
     pause(2)
-    found = {"idle": memory(running.pids())}
+    idle = memory(running.pids())
     running.stop()
-    for name, count in (("few", FEW), ("many", MANY)):
-        say(f"memory: {kind}, {count} idle connections")
-        found[name] = held_memory(paths, starter, kind, ports, count)
+    found = {"idle": idle, **held_memory(paths, starter, kind, ports, say)}
     say(f"memory: {kind}, {MANY} requests at once")
     running = warmed(paths, starter, kind, ports)
     try:
         load = hold(paths, running, MANY, "--burst")
         pause(SETTLE)
         found["burst"] = memory(running.pids())
-        errors = let_go(load)
+        found["errors"] += let_go(load)
         pause(SETTLE)
         found["burst_closed"] = memory(running.pids())
     finally:
         running.stop()
-    found["errors"] = errors + found["few"]["errors"] + found["many"]["errors"]
     return found
 
 
@@ -98,7 +107,9 @@ def start_time(kind, starter, ports):
     folder.mkdir()
     data, admin = free_port(), free_port()
     began = time.monotonic()
-    process = starter.launch_remora(kind, folder, ports, 1, starter.cpus, data, admin)
+    with open(folder / "output", "w", encoding="utf-8") as output:
+        process = starter.launch_remora(kind, folder, ports, 1, starter.cpus, data, admin,
+                                        stdout=output, stderr=output)
     try:
         wait_until(lambda: answers(data) and answers(admin, "/readyz"), process, kind)
         return time.monotonic() - began

@@ -175,7 +175,7 @@ class Starter:
         return self._serve(kind, command, port, cpus, folder)
 
     def _remora(self, kind, folder, ports, workers, cpus):
-        process = self.launch_remora(kind, folder, ports, workers, cpus)
+        process = self.launch_remora(kind, folder, ports, workers, cpus, stdout=-1, stderr=-1)
         logged = [0]
         threading.Thread(target=drain, args=(process.stdout, logged), daemon=True).start()
         found, active, errors = {}, 0, []
@@ -195,7 +195,7 @@ class Starter:
         wait_until(lambda: answers(found["admin"], "/readyz"), process, kind)
         return running
 
-    def launch_remora(self, kind, folder, ports, workers, cpus=None, data=0, admin=0):
+    def launch_remora(self, kind, folder, ports, workers, cpus=None, data=0, admin=0, **streams):
         config = folder / "remora.yaml"
         config.write_text(json.dumps({
             "workers": workers,
@@ -206,7 +206,7 @@ class Starter:
             "log": {"format": "json", "access": {"enabled": kind == "remora-log"}},
             "shutdown": {"delay": "0s", "deadline": "2s"},
         }))
-        return spawn([self.paths["remora"], "--config", str(config)], cpus, stdout=-1, stderr=-1)
+        return spawn([self.paths["remora"], "--config", str(config)], cpus, **streams)
 
 
 def envoy_config(port, ports):

@@ -131,7 +131,7 @@ class Load {
       AskAll(64, true);
       AskAll(connections_.size(), false);
     } else {
-      AskAll(16, false);
+      AskAll(4, false);
     }
     std::cout << "held" << std::endl;
     for (std::string line; std::getline(std::cin, line);) {
