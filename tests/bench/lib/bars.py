@@ -48,7 +48,7 @@ def burst_ratio(results):
 
 
 def start_ms(results):
-    times = sorted(results.start.get(R, []))
+    times = sorted(results.start.get("ready", []))
     return times[len(times) // 2] * 1000 if times else None
 
 
@@ -74,12 +74,13 @@ BARS = [
       for name, limit in (("body-64k", 1.15), ("body-1m", 1.40), ("body-64m", 1.80))),
     Bar("1,000 backends: CPU, x its own with 1", 1.05,
         lambda r: r.ratio("backends-1000", R, R, other_scenario="backends-1")),
-    Bar("access log on, saturation: CPU, x off", 1.10, lambda r: r.ratio("saturation", "remora-log", R)),
+    Bar("access log on, saturation: CPU, x off", 1.10,
+        lambda r: r.ratio("saturation", "remora-log", R)),
     Bar("system calls for a request", 5.2, lambda r: r.system_calls.get(R)),
     Bar("user-space bytes for an idle connection", 700, of_memory("many", "anonymous_each")),
     Bar("idle Pss, MB", 13, lambda r: over(of_memory("idle", "pss")(r), 1e6)),
     Bar("Pss after a burst of 9,000, x HAProxy", 0.50, burst_ratio),
-    Bar("exec to ready with 1,000 servers, ms", 60, start_ms),
+    Bar("exec to /readyz with 1,000 servers, ms", 60, start_ms),
 ]
 
 

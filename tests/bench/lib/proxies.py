@@ -155,7 +155,8 @@ class Starter:
         servers = "\n".join(f"  server s{i} {HOST}:{to}" for i, to in enumerate(ports))
         config = folder / "haproxy.cfg"
         config.write_text(HAPROXY.format(workers=workers, host=HOST, port=port, servers=servers))
-        return self._serve(kind, [self.paths[kind], "-db", "-q", "-f", str(config)], port, cpus, folder)
+        command = [self.paths[kind], "-db", "-q", "-f", str(config)]
+        return self._serve(kind, command, port, cpus, folder)
 
     def _nginx(self, kind, folder, ports, workers, cpus):
         port = free_port()
@@ -163,7 +164,8 @@ class Starter:
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(workers=workers, home=folder, host=HOST, port=port,
                                        servers=servers, keepalive=max(256, 2 * len(ports))))
-        command = [self.paths[kind], "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
+        command = [self.paths[kind], "-p", str(folder), "-e", str(folder / "error.log"),
+                   "-c", str(config)]
         return self._serve(kind, command, port, cpus, folder)
 
     def _envoy(self, kind, folder, ports, workers, cpus):
@@ -249,7 +251,7 @@ def find_peers(kinds, without):
             continue
         path = shutil.which(kind, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if not path:
-            raise BenchError(f"{kind} is missing: install {packages[kind]} (deploy/install-packages "
-                             f"bench), or leave it out with --without {kind}")
+            raise BenchError(f"{kind} is missing: install {packages[kind]} "
+                             f"(deploy/install-packages bench), or leave it out with --without {kind}")
         paths[kind] = path
     return paths

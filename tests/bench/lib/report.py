@@ -12,7 +12,8 @@ def table(header, rows):
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = []
     for row in [header, *rows]:
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        cells = [cell.rjust(width) for cell, width in zip(row, widths)]
+        cells[0] = row[0].ljust(widths[0])
         lines.append("  " + "  ".join(cells))
     lines.insert(1, "  " + "  ".join("-" * width for width in widths))
     return "\n".join(lines)
@@ -40,7 +41,7 @@ def load_table(results, scenario, kinds):
 
 
 def memory_table(memory, kinds):
-    header = ["", "idle Pss MB", "B/conn. 1,000", "B/conn. 9,000", "of it Pss", "after burst MB",
+    header = ["", "idle Pss MB", "B/conn. 1,000", "B/conn. 9,000", "Pss, 9,000", "after burst MB",
               "and closed MB", "errors"]
     rows = []
     for kind in kinds:
@@ -57,9 +58,12 @@ def memory_table(memory, kinds):
 
 def start_table(start, kinds):
     header = ["", "ms, median", "ms, each"]
-    rows = [[NAMES[kind], number(sorted(start[kind])[len(start[kind]) // 2] * 1000, 1),
-             " ".join(f"{one * 1000:.0f}" for one in start[kind])] for kind in kinds if kind in start]
-    return "start: from exec to the first answer of 200, 1,000 servers\n" + table(header, rows) + "\n"
+    named = [*((kind, NAMES[kind]) for kind in kinds), ("ready", "Remora, /readyz")]
+    rows = [[name, number(sorted(start[kind])[len(start[kind]) // 2] * 1000, 1),
+             " ".join(f"{one * 1000:.0f}" for one in start[kind])]
+            for kind, name in named if kind in start]
+    title = "start: from exec to the first answer of 200, 1,000 servers"
+    return f"{title}\n{table(header, rows)}\n"
 
 
 def calls_table(calls, kinds):

@@ -1,4 +1,4 @@
-"""Medians over rounds, and ratios that are made within a round: both sides of it saw the same noise."""
+"""Medians over rounds, and ratios within a round, both sides of which saw the same noise."""
 import statistics
 
 

@@ -1,9 +1,10 @@
 """What is measured under load, and the rounds that measure it."""
 import dataclasses
 import json
+import os
 import subprocess
 
-from .system import BenchError, cpu_ns, user_and_system_ticks
+from .system import BenchError, count_system_calls, cpu_ns, user_and_system_ticks
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -25,12 +26,16 @@ def body(size, connections):
 
 
 SCENARIOS = [
-    Scenario("saturation", "base", "saturation: 64 keep-alive connections, 1 worker", (), with_log=True),
+    Scenario("saturation", "base", "saturation: 64 keep-alive connections, 1 worker", (),
+             with_log=True),
     Scenario("rate", "base", "8,000 requests a second, 64 connections, 1 worker",
              ("--rate", "8000"), with_log=True),
-    Scenario("workers-2", "base", "saturation: 64 keep-alive connections, 2 workers", (), workers=2),
-    Scenario("close", "base", "a connection for each request, 64 at a time, 1 worker", ("--close",)),
-    Scenario("post-64k", "base", "POST of 64 KiB, 64 connections, 1 worker", ("--body", str(64 * KIB))),
+    Scenario("workers-2", "base", "saturation: 64 keep-alive connections, 2 workers", (),
+             workers=2),
+    Scenario("close", "base", "a connection for each request, 64 at a time, 1 worker",
+             ("--close",)),
+    Scenario("post-64k", "base", "POST of 64 KiB, 64 connections, 1 worker",
+             ("--body", str(64 * KIB))),
     Scenario("fields-33", "base", "33 fields in both heads, 64 connections, 1 worker",
              ("--fields", "33", "--path", "/h/33")),
     Scenario("body-64k", "base", "answers of 64 KiB, 64 connections, 1 worker", body(64 * KIB, 64)),
@@ -45,11 +50,12 @@ SCENARIOS = [
 class Rounds:
     """Keeps every measurement: results[scenario][proxy] is one entry for each round."""
 
-    def __init__(self, tools, starter, ports, pins, options):
+    def __init__(self, tools, starter, backend, ports, peer_cpus, options):
         self.tools = tools
         self.starter = starter
+        self.backend = backend
         self.ports = ports
-        self.pins = pins
+        self.peer_cpus = peer_cpus  # of load and backend; None: any
         self.options = options
         self.results = {}
         self.system_calls = {}
@@ -79,7 +85,7 @@ class Rounds:
                     running.stop()
 
     def kinds_of(self, scenario, kinds):
-        # Its least-connections rule aside, the floor knows only one backend.
+        # The floor knows only one backend.
         return [kind for kind in kinds
                 if (kind != "remora-log" or scenario.with_log)
                 and (kind != "floor" or scenario.backends == 1)]
@@ -92,15 +98,17 @@ class Rounds:
             measured = self.measure(running, scenario)
             self.results.setdefault(scenario.name, {}).setdefault(kind, []).append(measured)
 
-    def load(self, port, *arguments):
-        return [*self.pins["load"], self.tools["load"], "--port", str(port), *arguments]
+    def load(self, port, workers, *arguments):
+        """The command; with several workers nothing is pinned, the backend included."""
+        cpus = self.peer_cpus if workers == 1 and self.peer_cpus else os.sched_getaffinity(0)
+        os.sched_setaffinity(self.backend.pid, cpus)
+        return ["taskset", "-c", ",".join(map(str, cpus)),
+                self.tools["load"], "--port", str(port), *arguments]
 
     def measure(self, running, scenario):
         seconds = self.options.seconds * scenario.seconds
-        command = self.load(running.port, "--seconds", str(seconds), "--warm-up",
+        command = self.load(running.port, scenario.workers, "--seconds", str(seconds), "--warm-up",
                             str(self.options.warm_up), *scenario.load)
-        if scenario.workers > 1:
-            command = command[len(self.pins["load"]):]
         pids = running.pids()
         logged = running.logged[0]
         ticks, cpu = user_and_system_ticks(pids), cpu_ns(pids)
@@ -121,9 +129,8 @@ class Rounds:
         return result
 
     def count_calls(self, running):
-        from .system import count_system_calls
         counted = count_system_calls(
-            running.pids(), self.load(running.port, "--seconds", "1", "--warm-up", "0"))
+            running.pids(), self.load(running.port, 1, "--seconds", "1", "--warm-up", "0"))
         if counted:
             output, calls = counted
             self.system_calls[running.kind] = calls / json.loads(output)["requests"]
