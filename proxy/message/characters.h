@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "proxy/base/byte_scan.h"
+
 namespace remora::proxy::message {
 
 inline constexpr bool IsBlank(char c) { return c == ' ' || c == '\t'; }
@@ -14,6 +16,12 @@ inline constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 inline constexpr bool IsControl(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return (byte < 0x20 && c != '\t') || byte == 0x7f;
+}
+
+// The first of [begin, end) that IsControl; `end` without one.
+inline const char* FindControl(const char* begin, const char* end) {
+  return FindFirst(
+      begin, end, [](Block bytes) { return ((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f); });
 }
 
 // tchar of RFC 9110 section 5.6.2.

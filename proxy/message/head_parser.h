@@ -57,10 +57,12 @@ class HeadScanner {
   // `bytes`: how long the head is, or has become so far; `line_bytes`: its last line.
   bool CheckLength(std::size_t bytes, std::size_t line_bytes, const HeadLimits& limits);
   bool CheckLine(std::string_view line);
+  std::size_t FindLineEnd(std::string_view bytes);
 
   std::size_t start_ = 0;
   std::size_t position_ = 0;  // start of the line that is not complete yet
-  std::size_t scanned_ = 0;   // bytes of it that are known to be no LF
+  std::size_t scanned_ = 0;   // bytes of it that are known to be no LF, nor control unless:
+  bool control_ = false;      // it has a control byte, which is told of once it is complete
   std::size_t lines_ = 0;
   bool empty_line_passed_ = false;
   ErrorKind error_ = ErrorKind::kBadRequest;
