@@ -1,14 +1,39 @@
 #include "proxy/base/utc_time.h"
 
-#include "absl/strings/str_format.h"
+#include <array>
+#include <chrono>
 
 namespace remora::proxy {
+namespace {
+
+char* WriteDigits(unsigned number, int digits, char* out) {
+  for (int i = digits - 1; i >= 0; --i, number /= 10) out[i] = static_cast<char>('0' + number % 10);
+  return out + digits;
+}
+
+}  // namespace
+
+char* WriteUtcSeconds(std::time_t time, char* out) {
+  const std::chrono::sys_seconds seconds{std::chrono::seconds(time)};
+  const auto day = std::chrono::floor<std::chrono::days>(seconds);
+  const std::chrono::year_month_day date(day);
+  const auto second = static_cast<unsigned>((seconds - day).count());
+  out = WriteDigits(static_cast<unsigned>(static_cast<int>(date.year())), 4, out);
+  *out++ = '-';
+  out = WriteDigits(static_cast<unsigned>(date.month()), 2, out);
+  *out++ = '-';
+  out = WriteDigits(static_cast<unsigned>(date.day()), 2, out);
+  *out++ = 'T';
+  out = WriteDigits(second / 3600, 2, out);
+  *out++ = ':';
+  out = WriteDigits(second / 60 % 60, 2, out);
+  *out++ = ':';
+  return WriteDigits(second % 60, 2, out);
+}
 
 void AppendUtcSeconds(std::time_t time, std::string& out) {
-  tm utc{};
-  gmtime_r(&time, &utc);
-  absl::StrAppendFormat(&out, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1,
-                        utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+  std::array<char, kUtcSecondsSize> text;
+  out.append(text.data(), WriteUtcSeconds(time, text.data()));
 }
 
 }  // namespace remora::proxy

@@ -59,7 +59,9 @@ class AccessLog {
   const double sample_;
   const std::string path_;
   const AccessFormat format_;
-  int descriptor_;  // the writing thread's
+  // The writing thread's.
+  int descriptor_;
+  std::size_t max_chunk_;  // that one write takes
   std::atomic<std::uint64_t> seen_ = 0;
   std::atomic<std::uint64_t> lines_ = 0;
   std::atomic<std::uint64_t> dropped_ = 0;

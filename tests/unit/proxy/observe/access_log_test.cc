@@ -15,6 +15,7 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_format.h"
 #include "proxy/observe/access_line.h"
 #include "tests/support/eventually.h"
 
@@ -77,6 +78,34 @@ TEST(AccessLineTest, ARequestThatWasNeverPickedHasNoQueueTime) {
   RequestRecord record = Bad();
   record.first_pick = TimePoint();
   EXPECT_THAT(Line(AccessFormat::kJson, record), HasSubstr(R"("t_queue_ms":0.000)"));
+}
+
+TEST(AccessLineTest, DurationsAreRoundedAsPrintfDoes) {
+  for (std::int64_t ns = 0; ns < 20'000'000'000'000'000; ns += 1 + ns / 977) {
+    for (const std::int64_t exact : {ns, ns / 1000 * 1000 + 500, -ns}) {
+      RequestRecord record = Good();
+      record.connect = std::chrono::nanoseconds(exact);
+      const std::string expected =
+          absl::StrFormat(R"("t_connect_ms":%.3f,)", static_cast<double>(exact) / 1e6);
+      ASSERT_THAT(Line(AccessFormat::kJson, record), HasSubstr(expected)) << exact;
+    }
+  }
+}
+
+TEST(AccessLineTest, EachByteIsEscapedWhereverItStands) {
+  for (int byte = 0; byte < 256; ++byte) {
+    for (std::size_t before = 0; before < 20; ++before) {
+      const char c = static_cast<char>(byte);
+      RequestRecord record = Good();
+      const std::string path = std::string(before, '/') + c + "end";
+      record.path = path;
+      std::string escaped(1, c);
+      if (c == '"' || c == '\\') escaped = std::string("\\") + c;
+      if (byte < 0x20 || byte >= 0x7f) escaped = absl::StrFormat("\\u00%02x", byte);
+      ASSERT_THAT(Line(AccessFormat::kJson, record),
+                  HasSubstr("\"path\":\"" + std::string(before, '/') + escaped + "end\","));
+    }
+  }
 }
 
 TEST(AccessLineTest, LevelsTellWhoseFaultItWas) {
