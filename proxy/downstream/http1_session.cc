@@ -93,9 +93,12 @@ class Http1Session {
     RequestHead head;
     const Result<void> read = co_await ReadRequest(head);
     read_ = Clock::now();
-    std::string generated_id;
-    if (head.request_id.empty()) generated_id = context_.request_ids->Next();
-    const std::string_view request_id = generated_id.empty() ? head.request_id : generated_id;
+    RequestId generated;
+    std::string_view request_id = head.request_id;
+    if (request_id.empty()) {
+      generated = context_.request_ids->Next();
+      request_id = generated.view();
+    }
     if (!read) {
       co_await Refuse(read.error(), head, request_id);
       co_return false;

@@ -155,9 +155,12 @@ void RequestPath::Run() {
   RequestHead head;
   ReadRequest(head);
   record.read = Clock::now();
-  std::string generated_id;
-  if (head.request_id.empty()) generated_id = request_ids_.Next();
-  record.request_id = generated_id.empty() ? head.request_id : generated_id;
+  proxy::RequestId generated;
+  record.request_id = head.request_id;
+  if (record.request_id.empty()) {
+    generated = request_ids_.Next();
+    record.request_id = generated.view();
+  }
 
   auto picked = balancer_.Pick(backends_->set(), {});
   const proxy::ActiveRequest active = std::move(OrDie(picked));
