@@ -24,19 +24,25 @@ inline const char* FindControl(const char* begin, const char* end) {
       begin, end, [](Block bytes) { return ((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f); });
 }
 
-// tchar of RFC 9110 section 5.6.2.
-inline constexpr auto kTokenBytes = [] {
+// Letters, digits and `others`.
+inline consteval std::array<bool, 256> ByteTable(std::string_view others) {
   std::array<bool, 256> table{};
   for (char c = '0'; c <= '9'; ++c) table[static_cast<unsigned char>(c)] = true;
   for (char c = 'a'; c <= 'z'; ++c) table[static_cast<unsigned char>(c)] = true;
   for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) {
-    table[static_cast<unsigned char>(c)] = true;
-  }
+  for (const char c : others) table[static_cast<unsigned char>(c)] = true;
   return table;
-}();
+}
+
+// tchar of RFC 9110 section 5.6.2.
+inline constexpr auto kTokenBytes = ByteTable("!#$%&'*+-.^_`|~");
 
 inline constexpr bool IsTokenByte(char c) { return kTokenBytes[static_cast<unsigned char>(c)]; }
+
+// reg-name of RFC 3986 without '%' and ',': unreserved and sub-delims.
+inline constexpr auto kRegNameBytes = ByteTable("-._~!$&'()*+;=");
+
+inline constexpr bool IsRegNameByte(char c) { return kRegNameBytes[static_cast<unsigned char>(c)]; }
 
 // -1 if it is no hexadecimal digit.
 inline constexpr int HexValue(char c) {

@@ -206,12 +206,8 @@ Result<ParsedSize> ParseHead(HeadScanner& scanner, std::string_view bytes, const
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const char x = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] | 0x20) : a[i];
-    const char y = b[i] >= 'A' && b[i] <= 'Z' ? static_cast<char>(b[i] | 0x20) : b[i];
-    if (x != y) return false;
-  }
-  return true;
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+  return std::ranges::equal(a, b, [&](char x, char y) { return x == y || lower(x) == lower(y); });
 }
 
 HeadScanner::Outcome HeadScanner::Fail(ErrorKind kind, const char* detail, Limit limit) {

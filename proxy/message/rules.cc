@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <string>
 
+#include "proxy/base/byte_scan.h"
 #include "proxy/message/characters.h"
 
 namespace remora::proxy::message {
@@ -129,10 +129,11 @@ Result<void> FrameRequest(const Common& common, RequestHead& head) {
 // Sets `path` and, for the absolute form, `authority` (RFC 9112 section 3.2).
 Result<void> CheckTarget(RequestHead& head) {
   const std::string_view target = head.target;
-  for (const char c : target) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte >= 0x7f || c == '#') return Bad("a byte that no target may have");
-  }
+  const char* const target_end = target.data() + target.size();
+  const char* const refused = FindFirst(target.data(), target_end, [](Block bytes) {
+    return (bytes <= 0x20) | (bytes >= 0x7f) | (bytes == '#');
+  });
+  if (refused != target_end) return Bad("a byte that no target may have");
   if (target.starts_with('/')) {
     head.path = target;
     return {};
@@ -379,11 +380,7 @@ bool ValidAuthority(std::string_view authority) {
   const std::size_t colon = authority.find(':');
   const std::string_view host = authority.substr(0, colon);
   if (colon != std::string_view::npos && !ValidPort(authority.substr(colon + 1))) return false;
-  // reg-name without '%': unreserved and sub-delims of RFC 3986.
-  return !host.empty() && std::ranges::all_of(host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && std::strchr("-._~!$&'()*+;=", c) != nullptr);
-  });
+  return !host.empty() && std::ranges::all_of(host, IsRegNameByte);
 }
 
 }  // namespace remora::proxy::message
