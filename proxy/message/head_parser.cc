@@ -135,6 +135,13 @@ class SpanParser final : public http::basic_parser<kIsRequest> {
   std::string_view bytes_;
 };
 
+// Names are short: a look at the first 16 bytes instead of a call finds most colons.
+bool HasColon(std::string_view line) {
+  const auto is_colon = [](Block bytes) { return bytes == ':'; };
+  if (line.size() >= kBlock && BitsOf(is_colon(LoadBlock(line.data()))) != 0) return true;
+  return line.contains(':');
+}
+
 std::string_view FirstLine(std::string_view head) { return head.substr(0, head.find('\r')); }
 
 // The line ends as RFC 9112 section 2.3 wants, but with another version than ours. HTTP/0.9 had
@@ -291,7 +298,7 @@ HeadScanner::Outcome HeadScanner::Scan(std::string_view bytes, const HeadLimits&
       start_ = end;
       continue;
     }
-    if (lines_ != 0 && !line.contains(':')) {
+    if (lines_ != 0 && !HasColon(line)) {
       // Said now: the rest of the head may never come.
       return Fail(ErrorKind::kBadRequest, "a line without a colon");
     }
