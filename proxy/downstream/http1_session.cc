@@ -108,7 +108,7 @@ class Http1Session {
     if (head.max_forwards == 0) {
       record = co_await AnswerOptions(exchange);
     } else {
-      record = co_await context_.forwarder->Forward(exchange);
+      record = co_await context_.forwarder->Forward(exchange, read_);
     }
     record.bytes_in = exchange.bytes_in();
     record.bytes_out = exchange.bytes_out();

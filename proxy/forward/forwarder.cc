@@ -79,8 +79,9 @@ Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hi
       via_name_(via_name),
       current_(std::move(current)) {}
 
-Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange) {
+Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange, TimePoint read) {
   Progress progress;
+  progress.read = read;
   const auto first = exchange.BufferedBody();
   if (!first) {
     hits_.Add(first.error().limit);
@@ -168,7 +169,8 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
 
 void Forwarder::NotePick(const Backend& backend, Progress& progress) {
   RequestRecord& record = progress.record;
-  progress.picked = Clock::now();
+  // Nothing has been waited for before the first one: reading the clock takes 30 ns.
+  progress.picked = record.attempts == 0 ? progress.read : Clock::now();
   progress.connected = TimePoint();
   record.server = backend.id();
   record.counters = backend.counters();

@@ -33,13 +33,15 @@ class Forwarder {
   Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hits, Reporter& reporter,
             const PoolSettings& settings, std::string_view via_name, CurrentSet current);
 
-  // Serves one exchange to its end. Always answers, unless the client has left.
-  net::Awaitable<RequestRecord> Forward(Exchange& exchange);
+  // Serves one exchange to its end. Always answers, unless the client has left. `read`: when its
+  // head was complete, which is a moment ago.
+  net::Awaitable<RequestRecord> Forward(Exchange& exchange, TimePoint read);
 
  private:
   // What is kept from one try to the next.
   struct Progress {
     RequestRecord record;
+    TimePoint read;
     message::BodyPiece first;          // the part of the body that came with the head
     const Backend* backend = nullptr;  // of the try that is under way
     upstream::Pool::Backends failed;

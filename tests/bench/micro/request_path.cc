@@ -165,7 +165,7 @@ void RequestPath::Run() {
   auto picked = balancer_.Pick(backends_->set(), {});
   const proxy::ActiveRequest active = std::move(OrDie(picked));
   const proxy::Backend& backend = *active.backend();
-  record.first_pick = Clock::now();
+  record.first_pick = record.read;
   record.server = backend.id();
   record.counters = backend.counters();
   record.attempts = 1;
