@@ -63,7 +63,10 @@ Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPi
                               head_);
   channel_.StartWritingBody(framing);
   if (!request_.wants_trailers) first.trailers = {};
-  auto result = co_await channel_.Write(head_, first, facts_.settings->timeouts.idle);
+  co_await net::SendTurn(channel_.loop());
+  auto written = channel_.TryWrite(head_, first);
+  if (!written) written = co_await channel_.WriteRest(facts_.settings->timeouts.idle);
+  Result<void>& result = *written;
   if (result) bytes_out_ += first.data.size();
   sent_answer_ = result.has_value() && first.end;
   co_return result;

@@ -89,9 +89,12 @@ class Http1Session {
 
   // One request and its answer. True if another may follow on the connection.
   Awaitable<bool> ServeOne() {
-    begin_ = Clock::now();
+    begin_ = context_.loop->now();
     RequestHead head;
-    const Result<void> read = co_await ReadRequest(head);
+    Result<void> read =
+        co_await channel_.ReadHead(message::HeadLimitsOf(context_.pool->limits),
+                                   begin_ + context_.listener->request_head_timeout, head);
+    if (read) read = Check(head);
     read_ = Clock::now();
     RequestId generated;
     std::string_view request_id = head.request_id;
@@ -145,18 +148,15 @@ class Http1Session {
     co_return record;
   }
 
-  Awaitable<Result<void>> ReadRequest(RequestHead& head) {
+  Result<void> Check(RequestHead& head) const {
     const LimitSettings& limits = context_.pool->limits;
-    const TimePoint deadline = begin_ + context_.listener->request_head_timeout;
-    auto result = co_await channel_.ReadHead(message::HeadLimitsOf(limits), deadline, head);
-    if (!result) co_return result;
-    result = message::ApplyRequestRules(
+    auto result = message::ApplyRequestRules(
         head, {.via_name = context_.via_name, .underscores = context_.listener->underscores});
     if (result && limits.body_bytes != 0 && head.length > limits.body_bytes) {
       result = FailAt(Limit::kBodyBytes, ErrorKind::kRequestTooLarge, Side::kDownstream,
                       "Content-Length is greater than body_bytes");
     }
-    co_return result;
+    return result;
   }
 
   // Answers a request that never came to be one.

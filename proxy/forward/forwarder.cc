@@ -1,5 +1,6 @@
 #include "proxy/forward/forwarder.h"
 
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -120,6 +121,7 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange, TimePoint read) 
 // Elsewhere if there is an elsewhere; then the one whose kept connection was stale, on a new one;
 // then those that took no connection a moment ago, but none that failed this request.
 Result<ActiveRequest> Forwarder::Pick(const Progress& progress) {
+  if (!progress.last_error && !connections_.avoids_any()) return balancer_.Pick(current_(), {});
   upstream::Pool::Backends excluded = progress.failed;
   const bool avoiding = connections_.AddAvoided(excluded);
   if (progress.stale != nullptr) excluded.push_back(progress.stale);
@@ -155,7 +157,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
       progress.stale == nullptr ? upstream::Reuse::kAllowed : upstream::Reuse::kOpenNew;
   auto connection = co_await connections_.Acquire(backend, settings_, reuse, exchange.direction());
   if (!connection) co_return std::unexpected(connection.error());
-  progress.connected = Clock::now();
+  progress.connected = std::max(progress.picked, loop_.now());
   progress.record.connect = progress.connected - progress.picked;
   // Who waits for a client that does not read would not notice the end of the connection.
   connection->OnCut([&exchange, &progress] {
@@ -181,7 +183,7 @@ void Forwarder::NotePick(const Backend& backend, Progress& progress) {
 
 // The final head is there.
 void Forwarder::NoteAnswer(Progress& progress) {
-  const TimePoint now = Clock::now();
+  const TimePoint now = std::max(progress.connected, loop_.now());
   progress.record.first_byte = now - progress.connected;
   reporter_.CountAnswer(progress.record.counters.get(), now - progress.picked);
 }
@@ -277,7 +279,7 @@ Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Con
 Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
                                                  upstream::Connection& connection, Upload* upload,
                                                  Progress& progress, ResponseHead& head) {
-  TimePoint deadline = Clock::now() + settings_.timeouts.response_head;
+  TimePoint deadline = loop_.now() + settings_.timeouts.response_head;
   std::uint32_t interim = 0;
   for (;;) {
     auto result = co_await connection.ReadHead(exchange.request(), deadline, head);

@@ -29,9 +29,12 @@ Awaitable<error_code> Channel::WaitForBytes(Duration timeout) {
       begin_ = 0;
       end_ = empty_line_passed_ ? 0 : 1;
     }
-    if (!head_buffer_) head_buffer_ = loop_.buffers().Take(BufferPool::kSmall);
-    const error_code error = co_await Fill(timeout);
-    if (error && !HasBytes()) head_buffer_.Reset();
+    error_code error = co_await stream_->AwaitReadable(timeout);
+    if (!error) {
+      if (!head_buffer_) head_buffer_ = loop_.buffers().Take(BufferPool::kSmall);
+      error = FillNow();
+    }
+    if (!HasBytes()) head_buffer_.Reset();
     if (error) co_return error;
   }
 }
@@ -80,8 +83,11 @@ Awaitable<Result<void>> Channel::ReadHeadWith(Parse parse, message::HeadLimits l
         co_return Result<void>();
       }
     }
-    MakeRoom(limits.head_bytes);
-    const error_code error = co_await Fill(deadline - Clock::now());
+    error_code error = co_await stream_->AwaitReadable(deadline - loop_.now());
+    if (!error) {
+      MakeRoom(limits.head_bytes);
+      error = FillNow();
+    }
     if (error) {
       co_return ReadFailed(
           error, side_ == Side::kDownstream ? Limit::kRequestHeadTime : Limit::kResponseHeadTime);
@@ -107,13 +113,13 @@ void Channel::MakeRoom(std::size_t head_bytes) {
   head_buffer_ = std::move(larger);
 }
 
-// Reads into the free end of the current buffer.
-Awaitable<error_code> Channel::Fill(Duration timeout) {
-  const std::span<char> room(buffer_->data() + end_, buffer_->size() - end_);
-  const net::IoResult result = co_await stream_->Read(room, timeout);
-  end_ += result.bytes;
-  got_bytes_ |= result.bytes != 0;
-  co_return result.error;
+// Reads what is there into the free end of the current buffer.
+error_code Channel::FillNow() {
+  const auto read = stream_->TryRead({buffer_->data() + end_, buffer_->size() - end_});
+  if (!read) return {};
+  end_ += read->bytes;
+  got_bytes_ |= read->bytes != 0;
+  return read->error;
 }
 
 void Channel::StartReadingBody(Framing framing, std::uint64_t length,
@@ -181,34 +187,49 @@ Awaitable<error_code> Channel::FillBody(Duration timeout) {
   co_return result.error;
 }
 
-Awaitable<Result<void>> Channel::Write(std::string_view head, BodyPiece piece, Duration timeout) {
-  net::GatherBuffers buffers;
-  buffers.Add(head);
-  char size_line[20];
+std::optional<Result<void>> Channel::TryWrite(std::string_view head, BodyPiece piece) {
+  pieces_ = net::GatherBuffers();
+  pieces_.Add(head);
   if (write_framing_ == Framing::kChunked) {
-    if (!piece.data.empty()) {
-      auto* end = std::to_chars(size_line, size_line + 16, piece.data.size(), 16).ptr;
-      *end++ = '\r';
-      *end++ = '\n';
-      buffers.Add({size_line, static_cast<std::size_t>(end - size_line)});
-      buffers.Add(piece.data);
-      buffers.Add(piece.end ? "\r\n0\r\n" : "\r\n");
-    } else if (piece.end) {
-      buffers.Add("0\r\n");
-    }
-    if (piece.end) {
-      buffers.Add(piece.trailers);
-      buffers.Add("\r\n");
-    }
+    AddChunk(piece);
   } else {
-    buffers.Add(piece.data);
+    pieces_.Add(piece.data);
   }
-  const std::size_t before = buffers.size();
-  error_code error =
-      stream_->is_open() ? stream_->TryWrite(buffers) : error_code(asio::error::operation_aborted);
-  if (error == asio::error::would_block) error = co_await stream_->Write(buffers, timeout);
-  if (error) co_return WriteFailed(error, buffers.size() == before);
+  unsent_ = pieces_.size();
+  if (!stream_->is_open()) return WriteFailed(asio::error::operation_aborted);
+  const error_code error = stream_->TryWrite(pieces_);
+  if (!error) return Result<void>();
+  if (error == asio::error::would_block) return std::nullopt;
+  return WriteFailed(error);
+}
+
+void Channel::AddChunk(const BodyPiece& piece) {
+  if (!piece.data.empty()) {
+    auto* end =
+        std::to_chars(size_line_.begin(), size_line_.begin() + 16, piece.data.size(), 16).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    pieces_.Add({size_line_.data(), static_cast<std::size_t>(end - size_line_.data())});
+    pieces_.Add(piece.data);
+    pieces_.Add(piece.end ? "\r\n0\r\n" : "\r\n");
+  } else if (piece.end) {
+    pieces_.Add("0\r\n");
+  }
+  if (piece.end) {
+    pieces_.Add(piece.trailers);
+    pieces_.Add("\r\n");
+  }
+}
+
+Awaitable<Result<void>> Channel::WriteRest(Duration timeout) {
+  if (const error_code error = co_await stream_->Write(pieces_, timeout))
+    co_return WriteFailed(error);
   co_return Result<void>();
+}
+
+Awaitable<Result<void>> Channel::Write(std::string_view head, BodyPiece piece, Duration timeout) {
+  if (const auto written = TryWrite(head, piece)) co_return *written;
+  co_return co_await WriteRest(timeout);
 }
 
 // `time`: the limit that was hit if the time was up.
@@ -229,7 +250,8 @@ std::unexpected<ProxyError> Channel::ReadFailed(const error_code& error, Limit t
   return Fail(ErrorKind::kUpstreamReset, side_, "the connection to the backend broke", sent);
 }
 
-std::unexpected<ProxyError> Channel::WriteFailed(const error_code& error, bool nothing_sent) const {
+std::unexpected<ProxyError> Channel::WriteFailed(const error_code& error) const {
+  const bool nothing_sent = pieces_.size() == unsent_;
   const bool timed_out = error == asio::error::timed_out;
   const Limit limit = !timed_out                           ? Limit::kNone
                       : write_framing_ == Framing::kTunnel ? Limit::kTunnelTime

@@ -6,8 +6,10 @@
 // head stays valid until FinishMessage, a piece until the next read of the body.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -27,6 +29,7 @@ class Channel {
   // `side`: whom the stream leads to; decides what a failure is called.
   Channel(net::Loop& loop, std::unique_ptr<net::Stream> stream, Side side);
 
+  net::Loop& loop() { return loop_; }
   net::Stream& stream() { return *stream_; }
   // Leaves the channel without a stream; only while no message is in it.
   std::unique_ptr<net::Stream> TakeStream() { return std::move(stream_); }
@@ -63,17 +66,22 @@ class Channel {
   // `head` (complete lines, may be empty) and `piece`, usually in one system call.
   net::Awaitable<Result<void>> Write(std::string_view head, message::BodyPiece piece,
                                      Duration timeout);
+  // The same without a coroutine for what the socket takes at once. Nothing: WriteRest sends what
+  // is left; `head` and `piece` stay until then.
+  std::optional<Result<void>> TryWrite(std::string_view head, message::BodyPiece piece);
+  net::Awaitable<Result<void>> WriteRest(Duration timeout);
 
  private:
   template <class Head, class Parse>
   net::Awaitable<Result<void>> ReadHeadWith(Parse parse, message::HeadLimits limits,
                                             TimePoint deadline, Head& head);
   void MakeRoom(std::size_t head_bytes);
-  net::Awaitable<net::error_code> Fill(Duration timeout);
+  net::error_code FillNow();
   net::Awaitable<net::error_code> FillBody(Duration timeout);
   Result<message::BodyPiece> DecodeBuffered();
+  void AddChunk(const message::BodyPiece& piece);
   std::unexpected<ProxyError> ReadFailed(const net::error_code& error, Limit time) const;
-  std::unexpected<ProxyError> WriteFailed(const net::error_code& error, bool nothing_sent) const;
+  std::unexpected<ProxyError> WriteFailed(const net::error_code& error) const;
   std::span<char> buffered() { return {buffer_->data() + begin_, end_ - begin_}; }
 
   net::Loop& loop_;
@@ -94,6 +102,11 @@ class Channel {
   message::BodyDecoder decoder_;
   message::Framing read_framing_ = message::Framing::kNone;
   message::Framing write_framing_ = message::Framing::kNone;
+
+  // What is being written.
+  net::GatherBuffers pieces_;
+  std::array<char, 20> size_line_;
+  std::size_t unsent_ = 0;
 };
 
 }  // namespace remora::proxy::http1

@@ -16,6 +16,8 @@ namespace {
 // More than fit wait for the next turn; few enough that those who are ready first don't wait long.
 constexpr std::size_t kMaxEvents = 256;
 constexpr Duration kForever = Duration::max();
+// Some 10 us each: now() is never older than kStale.
+constexpr int kRunsPerLook = 16;
 
 error_code LastError() { return {errno, boost::system::system_category()}; }
 
@@ -82,7 +84,7 @@ void Loop::Arm(TimerWheel::Entry& entry, Duration timeout) {
   // While nothing ticked, the wheel stood still.
   const bool first = wheel_.empty();
   if (first) wheel_.Advance(from);
-  wheel_.Arm(entry, from + timeout);
+  wheel_.Arm(entry, from + kStale + timeout);
   if (first && !in_turn_) Wake();
 }
 
@@ -163,15 +165,20 @@ bool Loop::RunTimers() {
 
 // What is scheduled meanwhile has its turn after the next look at the descriptors.
 bool Loop::RunScheduled() {
-  RunnableList now;
-  now.swap(ready_);
-  const bool any = !now.empty();
-  while (!now.empty()) {
-    Runnable& next = now.front();
-    now.pop_front();
-    next.Run();
-  }
+  running_.swap(ready_);
+  const bool any = !running_.empty();
+  RunAll(running_);
+  RunAll(sending_);
   return any;
+}
+
+void Loop::RunAll(RunnableList& list) {
+  for (int run = 1; !list.empty(); ++run) {
+    Runnable& next = list.front();
+    list.pop_front();
+    next.Run();
+    if (run % kRunsPerLook == 0) now_ = Clock::now();
+  }
 }
 
 }  // namespace remora::proxy::net

@@ -5,8 +5,10 @@
 // meanwhile), then tasks of other threads, expired timers and what is scheduled run. So whatever
 // had happened before a request was read is known when its backend's connection is chosen.
 // A descriptor is registered once, edge-triggered, and whoever owns it remembers whether it is
-// ready. Asio's reactor knows less and asks the kernel instead: per request it cost two reads that
-// found nothing, and one look at each reused connection (7.2 instead of 4.2 system calls).
+// ready.
+// Asio's reactor knows less and asks the kernel instead: per request two reads that found nothing
+// and one look at the reused connection, 7.1 instead of 4.1 system calls and 30 instead of 19 us of
+// CPU.
 //
 // Threads: Post may be called from any thread; everything else only on the thread inside Run (or
 // before Run). Lifetime: outlives everything that was given it; what has been spawned and has not
@@ -14,6 +16,7 @@
 #pragma once
 
 #include <boost/intrusive/set.hpp>
+#include <chrono>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -95,8 +98,9 @@ class Loop {
   // The mailbox takes no more tasks, so that Run can return. On the loop's thread.
   void Close();
 
-  // The time at which this turn began: good enough for deadlines.
+  // The time, read once for some requests (a clock costs 30 ns): at most kStale ago.
   TimePoint now() const { return in_turn_ ? now_ : Clock::now(); }
+  static constexpr Duration kStale = std::chrono::milliseconds(1);
 
   // Schedules `entry` to fire after `timeout`, rounded up to the next tick (100 ms).
   void Arm(TimerWheel::Entry& entry, Duration timeout);
@@ -142,6 +146,8 @@ class Loop {
   bool ReadMail() ABSL_LOCKS_EXCLUDED(mu_);
   bool RunTimers();
   bool RunScheduled();
+  void RunAll(RunnableList& list);
+  friend class SendTurn;
 
   int epoll_fd_;
   int wake_fd_;
@@ -152,7 +158,9 @@ class Loop {
   TimerWheel wheel_;
   BufferPool buffers_;
   Mailbox mailbox_;
-  RunnableList ready_;
+  RunnableList ready_;    // for the next turn
+  RunnableList running_;  // in this one
+  RunnableList sending_;  // at its end
   boost::intrusive::multiset<Moment, boost::intrusive::compare<ByTime>,
                              boost::intrusive::constant_time_size<false>>
       moments_;
@@ -171,6 +179,24 @@ class [[nodiscard]] NextTurn final : public Waiter {
   void await_suspend(std::coroutine_handle<> coroutine) {
     coroutine_ = coroutine;
     loop_.Schedule(*this);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Loop& loop_;
+};
+
+// `co_await SendTurn(loop)` before a message is sent: at the end of the turn, when all that is ready
+// has been read, or at once where nothing else is. Peers that are woken by one message find the
+// others there, too; sent one by one each woke a peer that had just gone to sleep, which cost 3 us of
+// 17 a request.
+class [[nodiscard]] SendTurn final : public Waiter {
+ public:
+  explicit SendTurn(Loop& loop) : loop_(loop) {}
+  bool await_ready() const noexcept { return loop_.running_.empty(); }
+  void await_suspend(std::coroutine_handle<> coroutine) {
+    coroutine_ = coroutine;
+    loop_.sending_.push_back(*this);
   }
   void await_resume() const noexcept {}
 

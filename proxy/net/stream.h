@@ -9,6 +9,7 @@
 // operations, which end with operation_aborted once Close has been called.
 #pragma once
 
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <array>
@@ -81,8 +82,10 @@ class Stream final : private IoSource {
   // Reads at least one byte.
   Awaitable<IoResult> Read(std::span<char> into, Duration timeout);
 
-  // Completes once Read would not block; for long waits, as no buffer is held meanwhile.
+  // Completes once Read would not block; no buffer is held meanwhile.
   Awaitable<error_code> AwaitReadable(Duration timeout);
+  // Reads what is there; nothing: it would block.
+  std::optional<IoResult> TryRead(std::span<char> into);
 
   // Sends what the socket takes now and advances `buffers`; would_block if something is left.
   error_code TryWrite(GatherBuffers& buffers);
@@ -131,9 +134,22 @@ class Stream final : private IoSource {
     Runnable*& slot_;
   };
 
+  // Of one direction. Its entry in the loop's timers stays where it is while the deadline only
+  // moves away, and looks again when it fires: a busy connection arms it once a second, not twice a
+  // request.
+  struct Deadline {
+    Deadline(TimerWheel::Entry::OnExpiry on_expiry, void* stream) : entry(on_expiry, stream) {}
+    TimePoint due;
+    TimePoint armed_for;
+    TimerWheel::Entry entry;
+  };
+
   void OnEvents(std::uint32_t events) override;
   void WakeUp(Runnable*& slot);
-  std::optional<IoResult> TryRead(std::span<char> into);
+  bool MustYield();
+  void SetDeadline(Deadline& deadline, Duration timeout);
+  void OnDeadline(Deadline& deadline, Runnable*& slot, bool& expired);
+  ssize_t Send(GatherBuffers& buffers);
   // Why a read must not go on; none: it may.
   error_code ReadEnd() const;
   void WatchWritable();
@@ -151,8 +167,8 @@ class Stream final : private IoSource {
   int direct_reads_ = 0;  // in a row, without a turn of the loop between
   Runnable* reader_ = nullptr;
   Runnable* writer_ = nullptr;
-  TimerWheel::Entry read_deadline_;
-  TimerWheel::Entry write_deadline_;
+  Deadline read_deadline_;
+  Deadline write_deadline_;
 };
 
 }  // namespace remora::proxy::net

@@ -23,7 +23,10 @@ Awaitable<Result<void>> Http1Connection::SendRequest(const message::RequestHead&
   head_.clear();
   message::AppendRequestHead(request, forwarded, head_);
   channel_.StartWritingBody(request.framing);
-  auto result = co_await channel_.Write(head_, first, settings_.timeouts.idle);
+  co_await net::SendTurn(channel_.loop());
+  auto written = channel_.TryWrite(head_, first);
+  if (!written) written = co_await channel_.WriteRest(settings_.timeouts.idle);
+  Result<void>& result = *written;
   sent_all_ = result.has_value() && first.end;
   co_return Explain(result);
 }

@@ -24,61 +24,62 @@ Pool::Pool(net::Loop& loop, ConnectionCounters& counters)
       counters_(counters),
       sweep_([](void* self) { static_cast<Pool*>(self)->Sweep(); }, this) {}
 
-Pool::Borrowed::Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings,
-                         Direction direction, Opened opened)
+Pool::Borrowed::Borrowed(Pool& pool, Host& host, Backend& backend, const PoolSettings& settings,
+                         Direction direction, OpenedPtr opened)
     : pool_(&pool),
+      host_(&host),
       backend_(&backend),
       settings_(&settings),
-      opened_(std::move(opened)),
-      in_use_(std::make_unique<InUse>()) {
-  in_use_->connection = opened_.connection.get();
-  in_use_->direction = direction;
-  pool.hosts_[backend_].in_use.push_back(*in_use_);
+      opened_(std::move(opened)) {
+  opened_->direction = direction;
+  host.in_use.push_back(*opened_);
   pool.counters_.upstream_active.Add();
 }
 
 Pool::Borrowed::~Borrowed() {
-  if (opened_.connection == nullptr) return;
-  in_use_.reset();
+  if (opened_ == nullptr) return;
+  opened_->unlink();
+  opened_->on_cut = nullptr;
   pool_->counters_.upstream_active.Sub();
-  if (opened_.connection->Finish()) pool_->GiveBack(*backend_, *settings_, std::move(opened_));
+  if (opened_->connection.Finish()) {
+    pool_->GiveBack(*host_, *backend_, *settings_, std::move(opened_));
+  }
 }
 
 Awaitable<Result<Pool::Borrowed>> Pool::Acquire(Backend& backend, const PoolSettings& settings,
                                                 Reuse reuse, Direction direction) {
   if (IsCut(direction)) co_return CutError();
   if (reuse == Reuse::kAllowed) {
-    if (auto idle = TakeIdle(backend)) {
-      co_return Borrowed(*this, backend, settings, direction, std::move(*idle));
+    Host& host = hosts_[&backend];
+    if (auto idle = TakeIdle(host, backend)) {
+      co_return Borrowed(*this, host, backend, settings, direction, std::move(idle));
     }
   }
   auto opened = co_await Connect(backend, settings, direction);
   if (!opened) co_return std::unexpected(opened.error());
-  co_return Borrowed(*this, backend, settings, direction, std::move(*opened));
+  co_return Borrowed(*this, hosts_[&backend], backend, settings, direction, std::move(*opened));
 }
 
-std::optional<Pool::Opened> Pool::TakeIdle(const Backend& backend) {
-  const auto found = hosts_.find(&backend);
-  if (found == hosts_.end()) return std::nullopt;
-  std::vector<Idle>& idle = found->second.idle;
-  const TimePoint now = Clock::now();
+Pool::OpenedPtr Pool::TakeIdle(Host& host, const Backend& backend) {
+  std::vector<OpenedPtr>& idle = host.idle;
+  const TimePoint now = loop_.now();
   while (!idle.empty()) {
-    if (idle.back().expires <= now) {
+    if (idle.back()->expires <= now) {
       // The newest has had its time, so all have: backends close theirs about then.
       counters_.upstream_idle.Sub(idle.size());
       idle.clear();
       break;
     }
-    Opened opened = std::move(idle.back().opened);
+    OpenedPtr opened = std::move(idle.back());
     idle.pop_back();
     counters_.upstream_idle.Sub();
-    if (opened.generation != backend.addresses_generation()) continue;
+    if (opened->generation != backend.addresses_generation()) continue;
     // Bytes that came while it was idle would be taken for the answer, whatever the method (RFC
     // 9112 section 9.2), and what can't be repeated must not meet a connection that is known to be
     // closed. The loop knows of all that came before this request did.
-    if (opened.connection->Usable()) return opened;
+    if (opened->connection.Usable()) return opened;
   }
-  return std::nullopt;
+  return nullptr;
 }
 
 // The first connection that one of `addresses` takes.
@@ -91,8 +92,8 @@ Awaitable<Pool::ConnectResult> Pool::ConnectAny(Backend& backend, const Addresse
       loop_, net::Stream::ConnectAny(loop_, addresses, next_address_++, deadline));
 }
 
-Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettings& settings,
-                                              Direction direction) {
+Awaitable<Result<Pool::OpenedPtr>> Pool::Connect(Backend& backend, const PoolSettings& settings,
+                                                 Direction direction) {
   const std::uint32_t generation = backend.addresses_generation();
   const Addresses addresses = backend.addresses();
   const TimePoint deadline = Clock::now() + settings.timeouts.connect;
@@ -106,9 +107,7 @@ Awaitable<Result<Pool::Opened>> Pool::Connect(Backend& backend, const PoolSettin
   auto& stream = *connected;
   if (stream) {
     counters_.upstream_opened.Add();
-    co_return Opened{
-        .connection = std::make_unique<Http1Connection>(loop_, std::move(*stream), settings),
-        .generation = generation};
+    co_return std::make_unique<Opened>(loop_, std::move(*stream), settings, generation);
   }
   if (net::IsLocalShortage(stream.error())) {
     co_return FailAt(Limit::kDescriptors, ErrorKind::kOverloaded, Side::kProxy,
@@ -144,15 +143,15 @@ bool Pool::AddAvoided(Backends& backends) {
   return backends.size() != before;
 }
 
-void Pool::GiveBack(Backend& backend, const PoolSettings& settings, Opened opened) {
+void Pool::GiveBack(Host& host, const Backend& backend, const PoolSettings& settings,
+                    OpenedPtr opened) {
   if (closing_ || backend.admission().Load().closed()) return;
-  Host& host = hosts_[&backend];
   if (host.idle.size() >= kMaxIdle) {
     host.idle.erase(host.idle.begin());
     counters_.upstream_idle.Sub();
   }
-  host.idle.push_back(
-      {.opened = std::move(opened), .expires = Clock::now() + settings.timeouts.upstream_idle});
+  opened->expires = loop_.now() + settings.timeouts.upstream_idle;
+  host.idle.push_back(std::move(opened));
   counters_.upstream_idle.Add();
   if (!sweep_.armed()) loop_.Arm(sweep_, kSweepInterval);
 }
@@ -162,8 +161,8 @@ void Pool::GiveBack(Backend& backend, const PoolSettings& settings, Opened opene
 void Pool::Sweep() {
   const TimePoint now = Clock::now();
   for (auto& [backend, host] : hosts_) {
-    counters_.upstream_idle.Sub(std::erase_if(host.idle, [now](Idle& kept) {
-      return kept.expires <= now || !kept.opened.connection->Usable();
+    counters_.upstream_idle.Sub(std::erase_if(host.idle, [now](const OpenedPtr& kept) {
+      return kept->expires <= now || !kept->connection.Usable();
     }));
   }
   if (idle() != 0) loop_.Arm(sweep_, kSweepInterval);
@@ -193,8 +192,8 @@ void Pool::Cut(const Backend& backend) {
 }
 
 void Pool::Cut(Host& host, DrainScope scope) {
-  for (InUse& in_use : host.in_use) {
-    if (Covers(scope, in_use.direction)) in_use.Cut();
+  for (Opened& lent : host.in_use) {
+    if (Covers(scope, lent.direction)) lent.Cut();
   }
   for (Connecting& connecting : host.connecting) {
     if (Covers(scope, connecting.direction)) connecting.signal.Cut();

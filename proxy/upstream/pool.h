@@ -48,6 +48,7 @@ class Pool {
   // Appends those that took no connection a moment ago: with nothing active they would win every
   // pick until their probes have failed. False if none was added.
   bool AddAvoided(Backends& backends);
+  bool avoids_any() const { return !avoided_.empty(); }
 
   // Closes idle connections to backends that `snapshot` no longer has.
   void Forget(const Snapshot& snapshot);
@@ -64,33 +65,33 @@ class Pool {
   // Many more than any backend is asked for at once by one worker; older ones are closed.
   static constexpr std::size_t kMaxIdle = 1024;
 
-  struct Opened {
-    std::unique_ptr<Http1Connection> connection;
-    std::uint32_t generation = 0;  // of the backend's addresses when it was opened
-  };
-  struct Idle {
-    Opened opened;
-    TimePoint expires;
-  };
   using Hook =
       boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-  struct InUse : Hook {
+  // A connection that is open, and what the pool knows of it.
+  struct Opened : Hook {  // linked while it is lent
+    Opened(net::Loop& loop, std::unique_ptr<net::Stream> stream, const PoolSettings& settings,
+           std::uint32_t its_generation)
+        : connection(loop, std::move(stream), settings), generation(its_generation) {}
     void Cut() {
-      connection->Cut();
+      connection.Cut();
       if (on_cut) on_cut();
     }
-    Http1Connection* connection = nullptr;
+    Http1Connection connection;
+    const std::uint32_t generation;  // of the backend's addresses when it was opened
+    TimePoint expires;               // while it is idle
+    // While it is lent.
     Direction direction = Direction::kOutbound;
     std::function<void()> on_cut;
   };
+  using OpenedPtr = std::unique_ptr<Opened>;
   // A connection that is being opened.
   struct Connecting : Hook {
     net::CutSignal signal;
     Direction direction;
   };
   struct Host {
-    std::vector<Idle> idle;  // oldest first
-    boost::intrusive::list<InUse, boost::intrusive::constant_time_size<false>> in_use;
+    std::vector<OpenedPtr> idle;  // oldest first
+    boost::intrusive::list<Opened, boost::intrusive::constant_time_size<false>> in_use;
     boost::intrusive::list<Connecting, boost::intrusive::constant_time_size<false>> connecting;
   };
 
@@ -98,22 +99,22 @@ class Pool {
   // Gives the connection back when it is destroyed: kept if Finish said that it is sound.
   class Borrowed {
    public:
-    Borrowed(Pool& pool, Backend& backend, const PoolSettings& settings, Direction direction,
-             Opened opened);
+    Borrowed(Pool& pool, Host& host, Backend& backend, const PoolSettings& settings,
+             Direction direction, OpenedPtr opened);
     Borrowed(Borrowed&&) = default;
     Borrowed& operator=(Borrowed&&) = delete;
     ~Borrowed();
-    Connection& operator*() const { return *opened_.connection; }
-    Connection* operator->() const { return opened_.connection.get(); }
+    Connection& operator*() const { return opened_->connection; }
+    Connection* operator->() const { return &opened_->connection; }
     // Called when the connection is cut: what waits for the client instead must end, too.
-    void OnCut(std::function<void()> on_cut) { in_use_->on_cut = std::move(on_cut); }
+    void OnCut(std::function<void()> on_cut) { opened_->on_cut = std::move(on_cut); }
 
    private:
     Pool* pool_;
+    Host* host_;  // stays, as it has a connection that is lent
     Backend* backend_;
     const PoolSettings* settings_;
-    Opened opened_;
-    std::unique_ptr<InUse> in_use_;
+    OpenedPtr opened_;
   };
 
  private:
@@ -125,10 +126,11 @@ class Pool {
   bool IsCut(Direction direction) const { return cut_ && Covers(*cut_, direction); }
   net::Awaitable<ConnectResult> ConnectAny(Backend& backend, const Addresses& addresses,
                                            Direction direction, TimePoint deadline);
-  std::optional<Opened> TakeIdle(const Backend& backend);
-  net::Awaitable<Result<Opened>> Connect(Backend& backend, const PoolSettings& settings,
-                                         Direction direction);
-  void GiveBack(Backend& backend, const PoolSettings& settings, Opened opened);
+  // Null: there is none.
+  OpenedPtr TakeIdle(Host& host, const Backend& backend);
+  net::Awaitable<Result<OpenedPtr>> Connect(Backend& backend, const PoolSettings& settings,
+                                            Direction direction);
+  void GiveBack(Host& host, const Backend& backend, const PoolSettings& settings, OpenedPtr opened);
   void Avoid(const Backend& backend);
   void DropIdle();
   void Sweep();
