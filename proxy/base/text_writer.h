@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,7 +42,8 @@ class TextWriter {
 
  private:
   [[gnu::always_inline]] void PutOne(std::string_view text) {
-    std::memcpy(Claim(text.size()), text.data(), text.size());
+    // Not memcpy: it may not be given the null pointer of an empty view.
+    std::char_traits<char>::copy(Claim(text.size()), text.data(), text.size());
   }
 
   char* at_;
