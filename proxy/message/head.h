@@ -98,6 +98,9 @@ struct ResponseHead {
   bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
 };
 
+// Of a field's name, whatever its case.
+FieldId FieldIdOf(std::string_view name);
+
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
 // Calls `visit(token)` for each non-empty member of a comma-separated list.

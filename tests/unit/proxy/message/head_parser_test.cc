@@ -146,6 +146,9 @@ TEST(HeadParserTest, EachNameThatRemoraActsOnHasItsIdInAnyCase) {
       {"eXPECT", FieldId::kExpect},
       {"forwarded", FieldId::kForwarded},
       {"host", FieldId::kHost},
+      {"HTTP2-Settings", FieldId::kHttp2Settings},
+      {"max-forwards", FieldId::kMaxForwards},
+      {"Via", FieldId::kVia},
       {"keep-alive", FieldId::kKeepAlive},
       {"proxy-connection", FieldId::kProxyConnection},
       {"te", FieldId::kTe},
@@ -261,6 +264,17 @@ TEST(HeadParserTest, AsManyFieldsAsTheLimitPassAndOneMoreIs431) {
   EXPECT_TRUE(ParseWhole(text + "\r\n", {.head_bytes = 1000, .head_fields = 5}).size);
   EXPECT_EQ(ParseWhole(text + "\r\n", {.head_bytes = 1000, .head_fields = 4}).error,
             ErrorKind::kHeadersTooLarge);
+}
+
+TEST(HeadParserTest, OfAHeadThatIsNotCompleteNothingIsSaid) {
+  HeadScanner scanner;
+  RequestHead head;
+  const auto size = ParseRequestHead(scanner, "GET /a HTTP/1.1\r\nHost: h\r\n", {}, head);
+  ASSERT_TRUE(size);
+  EXPECT_FALSE(*size);
+  EXPECT_EQ(head.method, "");
+  EXPECT_EQ(head.target, "");
+  EXPECT_TRUE(head.fields.empty());
 }
 
 TEST(HeadParserTest, AScannerThatWasResetServesTheNextHead) {
