@@ -18,7 +18,7 @@ constexpr std::size_t kMaxEscape = 6;
 // More than keys, numbers and times of a line take together.
 constexpr std::size_t kMaxRest = 1024;
 
-// What a line is made of: 13,950 -> 2,500 instructions a line, against appending bytes one by one
+// What a line is made of: 13,950 -> 2,600 instructions a line, against appending bytes one by one
 // and formatting with absl::StrAppendFormat.
 class LineWriter {
  public:

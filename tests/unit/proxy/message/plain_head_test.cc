@@ -202,10 +202,10 @@ class Mutator {
   std::size_t Below(std::size_t n) { return random_() % n; }
 
   void Change(std::string& text) {
-    constexpr std::string_view kBytes(
+    static constexpr char kText[] =
         "\r\n\t :,;=\"/.-_!@[`{~\x00\x01\x1f\x7f\x80\xff"
-        "09aAzZ+%#*",
-        38);
+        "09aAzZ+%#*";
+    constexpr std::string_view kBytes(kText, sizeof(kText) - 1);
     constexpr std::string_view kPieces[] = {"\r\n",
                                             "\r\n\r\n",
                                             "\r\n ",
