@@ -138,26 +138,27 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
       if (listening.closing()) co_return;
       continue;
     }
-    auto socket = co_await listening.listener->Accept();
-    if (socket && listening.closing()) Admit(listening, std::move(*socket));
+    auto accepted = co_await listening.listener->Accept();
+    if (accepted && listening.closing()) Admit(listening, std::move(*accepted));
     if (listening.closing()) co_return;
-    if (!socket) {
-      if (socket.error() == net::asio::error::connection_aborted) continue;
-      listening.Warn("accept failed", socket.error().message());
+    if (!accepted) {
+      if (accepted.error() == net::asio::error::connection_aborted) continue;
+      listening.Warn("accept failed", accepted.error().message());
       pause.ExpireAfter(kAcceptPause);
       co_await pause.WaitForExpiry();
       if (listening.closing()) co_return;
       continue;
     }
-    Admit(listening, std::move(*socket));
+    Admit(listening, std::move(*accepted));
   }
 }
 
-void Worker::Admit(Listening& listening, UniqueFd socket) {
+void Worker::Admit(Listening& listening, net::Accepted accepted) {
   listening.open.Add();
   counters_.connections.downstream_accepted.Add();
   budget_.open.fetch_add(1, std::memory_order_relaxed);
-  Serve(listening, {.stream = std::make_unique<net::Stream>(loop_, std::move(socket))});
+  Serve(listening, {.stream = std::make_unique<net::Stream>(loop_, std::move(accepted.socket)),
+                    .client_ip = accepted.peer.Ip()});
 }
 
 void Worker::Serve(Listening& listening, IdleConnection connection) {
@@ -218,7 +219,7 @@ void Worker::StopAccepting(Listening& listening) {
   if (listening.closing()) return;
   listening.connections.CloseIdle();
   // What the kernel has accepted for us would be reset by closing.
-  while (auto socket = listening.listener->TryAccept()) Admit(listening, std::move(*socket));
+  while (auto accepted = listening.listener->TryAccept()) Admit(listening, std::move(*accepted));
   listening.listener->Close();
 }
 

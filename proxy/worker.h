@@ -76,7 +76,7 @@ class Worker {
   void Refresh();
   const BackendSet& CurrentSet(std::size_t pool);
   net::Awaitable<> AcceptLoop(Listening& listening);
-  void Admit(Listening& listening, UniqueFd socket);
+  void Admit(Listening& listening, net::Accepted accepted);
   void Serve(Listening& listening, IdleConnection connection);
   void OnServed(Listening& listening, IdleConnection idle);
   void OnConnectionGone(Listening& listening);

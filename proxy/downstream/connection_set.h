@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "proxy/base/clock.h"
 #include "proxy/net/loop.h"
@@ -20,6 +21,7 @@ namespace remora::proxy {
 struct IdleConnection {
   std::unique_ptr<net::Stream> stream;
   std::uint64_t requests = 0;  // that it has had so far
+  std::string client_ip = {};  // if it is known
 };
 
 class ConnectionSet {

@@ -21,13 +21,13 @@ Http1Exchange::Http1Exchange(http1::Channel& channel, const message::RequestHead
 
 Result<BodyPiece> Http1Exchange::BufferedBody() {
   auto piece = channel_.BufferedBody();
-  if (piece) bytes_in_ += piece->data.size();
+  if (piece) bytes_in_ += piece->size();
   return piece;
 }
 
 Awaitable<Result<BodyPiece>> Http1Exchange::ReadBody() {
   auto piece = co_await channel_.ReadBody(read_timeout_);
-  if (piece) bytes_in_ += piece->data.size();
+  if (piece) bytes_in_ += piece->size();
   co_return piece;
 }
 
@@ -75,7 +75,7 @@ Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPi
 Awaitable<Result<void>> Http1Exchange::SendBody(BodyPiece piece) {
   if (!request_.wants_trailers) piece.trailers = {};
   auto result = co_await channel_.Write({}, piece, facts_.settings->timeouts.idle);
-  if (result) bytes_out_ += piece.data.size();
+  if (result) bytes_out_ += piece.size();
   if (result && piece.end) {
     sent_answer_ = true;
     if (tunnel_) channel_.stream().ShutdownSend();

@@ -2,10 +2,20 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
 namespace remora::proxy::http1 {
+
+namespace {
+
+// Bodies from which on it is worth it: see MaySplice.
+constexpr std::uint64_t kSpliceFrom = 512 * 1024;
+// A long one is read into a large buffer from its first piece on.
+constexpr std::uint64_t kSmallBody = net::BufferPool::kSmall;
+
+}  // namespace
 
 namespace asio = net::asio;
 using message::BodyPiece;
@@ -13,6 +23,7 @@ using message::Framing;
 using net::Awaitable;
 using net::BufferPool;
 using net::error_code;
+using net::Pipe;
 
 Channel::Channel(net::Loop& loop, std::unique_ptr<net::Stream> stream, Side side)
     : loop_(loop), stream_(std::move(stream)), side_(side) {}
@@ -45,6 +56,7 @@ void Channel::FinishMessage() {
     buffer_ = &head_buffer_;
   }
   body_buffer_.Reset();
+  pipe_.Reset();
   if (!HasBytes()) {
     begin_ = end_ = 0;
     head_buffer_.Reset();
@@ -129,7 +141,12 @@ void Channel::StartReadingBody(Framing framing, std::uint64_t length,
 }
 
 Result<BodyPiece> Channel::BufferedBody() {
-  if (decoder_.ended()) return BodyPiece{.data = {}, .end = true, .trailers = {}};
+  if (std::exchange(pipe_full_, false)) {
+    decoder_.Skip(pipe_.get()->bytes());
+    return BodyPiece{
+        .end = decoder_.ended(), .pipe = pipe_.get(), .pipe_bytes = pipe_.get()->bytes()};
+  }
+  if (decoder_.ended()) return BodyPiece{.end = true};
   if (!HasBytes()) return BodyPiece{};
   return DecodeBuffered();
 }
@@ -147,7 +164,7 @@ Result<BodyPiece> Channel::DecodeBuffered() {
 Awaitable<Result<BodyPiece>> Channel::ReadBody(Duration timeout) {
   for (;;) {
     const Result<BodyPiece> piece = BufferedBody();
-    if (!piece || piece->end || !piece->data.empty()) co_return piece;
+    if (!piece || piece->end || !piece->empty()) co_return piece;
     const error_code error = co_await FillBody(timeout);
     if (!error) continue;
     if (error != asio::error::eof) {
@@ -160,31 +177,43 @@ Awaitable<Result<BodyPiece>> Channel::ReadBody(Duration timeout) {
   }
 }
 
+// At 64 KiB the two calls a piece cost what copying does, at 1 MiB splice moves 1.8 times the bytes
+// a second of CPU, at 64 MiB 2.4 times.
+bool Channel::MaySplice() const {
+  return read_framing_ == Framing::kLength && decoder_.wanted() >= kSpliceFrom;
+}
+
+std::size_t Channel::BodyBufferSize() const {
+  const bool filled = buffer_ == &body_buffer_ && end_ == body_buffer_.size();
+  const bool known_long = read_framing_ == Framing::kLength && decoder_.wanted() > kSmallBody;
+  return filled || known_long ? BufferPool::kLarge : BufferPool::kSmall;
+}
+
 // Everything read so far has been used up; reads more of the body, never of what follows it where
-// the length is known.
+// the length is known. No buffer is held while there is nothing to read.
 Awaitable<error_code> Channel::FillBody(Duration timeout) {
-  const bool bulk = buffer_ == &body_buffer_ && end_ == body_buffer_.size();
-  if (read_framing_ == Framing::kTunnel) {
-    // A tunnel may be silent for an hour: no buffer meanwhile.
-    body_buffer_.Reset();
-    buffer_ = &body_buffer_;
-    begin_ = end_ = 0;
-    const error_code error = co_await stream_->AwaitReadable(timeout);
-    if (error) co_return error;
-  }
-  const std::uint64_t wanted = decoder_.wanted();
-  const std::size_t size = bulk && wanted > BufferPool::kSmall ? BufferPool::kLarge
-                           : body_buffer_                      ? body_buffer_.size()
-                                                               : BufferPool::kSmall;
-  if (!body_buffer_ || body_buffer_.size() != size) body_buffer_ = loop_.buffers().Take(size);
+  const std::size_t size = BodyBufferSize();
+  if (!stream_->readable()) body_buffer_.Reset();
   buffer_ = &body_buffer_;
   begin_ = end_ = 0;
-  const std::span<char> room(body_buffer_.data(), static_cast<std::size_t>(std::min<std::uint64_t>(
-                                                      wanted, body_buffer_.size())));
-  const net::IoResult result = co_await stream_->Read(room, timeout);
-  end_ = result.bytes;
-  got_bytes_ |= result.bytes != 0;
-  co_return result.error;
+  if (const error_code error = co_await stream_->AwaitReadable(timeout)) co_return error;
+  const std::uint64_t wanted = decoder_.wanted();
+  std::optional<net::IoResult> read;
+  if (MaySplice() && !pipe_) pipe_ = loop_.pipes().Take();
+  if (MaySplice() && pipe_) {
+    body_buffer_.Reset();
+    Pipe& pipe = *pipe_.get();
+    read = stream_->TryReadInto(pipe, std::min<std::uint64_t>(wanted, pipe.capacity()));
+    pipe_full_ = read && read->bytes != 0;
+  } else {
+    if (body_buffer_.size() < size) body_buffer_ = loop_.buffers().Take(size);
+    read = stream_->TryRead(
+        {body_buffer_.data(), std::min<std::uint64_t>(wanted, body_buffer_.size())});
+    end_ = read ? read->bytes : 0;
+  }
+  if (!read) co_return error_code();
+  got_bytes_ |= read->bytes != 0;
+  co_return read->error;
 }
 
 std::optional<Result<void>> Channel::TryWrite(std::string_view head, BodyPiece piece) {
@@ -196,11 +225,11 @@ std::optional<Result<void>> Channel::TryWrite(std::string_view head, BodyPiece p
     pieces_.Add(piece.data);
   }
   unsent_ = pieces_.size();
-  if (!stream_->is_open()) return WriteFailed(asio::error::operation_aborted);
+  if (!stream_->is_open()) return WriteFailed(asio::error::operation_aborted, true);
   const error_code error = stream_->TryWrite(pieces_);
   if (!error) return Result<void>();
   if (error == asio::error::would_block) return std::nullopt;
-  return WriteFailed(error);
+  return WriteFailed(error, pieces_.size() == unsent_);
 }
 
 void Channel::AddChunk(const BodyPiece& piece) {
@@ -223,11 +252,17 @@ void Channel::AddChunk(const BodyPiece& piece) {
 
 Awaitable<Result<void>> Channel::WriteRest(Duration timeout) {
   if (const error_code error = co_await stream_->Write(pieces_, timeout))
-    co_return WriteFailed(error);
+    co_return WriteFailed(error, pieces_.size() == unsent_);
   co_return Result<void>();
 }
 
 Awaitable<Result<void>> Channel::Write(std::string_view head, BodyPiece piece, Duration timeout) {
+  if (piece.pipe != nullptr) {
+    if (const error_code error = co_await stream_->WriteFrom(*piece.pipe, timeout)) {
+      co_return WriteFailed(error, piece.pipe->bytes() == piece.pipe_bytes);
+    }
+    co_return Result<void>();
+  }
   if (const auto written = TryWrite(head, piece)) co_return *written;
   co_return co_await WriteRest(timeout);
 }
@@ -250,8 +285,7 @@ std::unexpected<ProxyError> Channel::ReadFailed(const error_code& error, Limit t
   return Fail(ErrorKind::kUpstreamReset, side_, "the connection to the backend broke", sent);
 }
 
-std::unexpected<ProxyError> Channel::WriteFailed(const error_code& error) const {
-  const bool nothing_sent = pieces_.size() == unsent_;
+std::unexpected<ProxyError> Channel::WriteFailed(const error_code& error, bool nothing_sent) const {
   const bool timed_out = error == asio::error::timed_out;
   const Limit limit = !timed_out                           ? Limit::kNone
                       : write_framing_ == Framing::kTunnel ? Limit::kTunnelTime

@@ -78,10 +78,12 @@ class Channel {
   void MakeRoom(std::size_t head_bytes);
   net::error_code FillNow();
   net::Awaitable<net::error_code> FillBody(Duration timeout);
+  bool MaySplice() const;
+  std::size_t BodyBufferSize() const;
   Result<message::BodyPiece> DecodeBuffered();
   void AddChunk(const message::BodyPiece& piece);
   std::unexpected<ProxyError> ReadFailed(const net::error_code& error, Limit time) const;
-  std::unexpected<ProxyError> WriteFailed(const net::error_code& error) const;
+  std::unexpected<ProxyError> WriteFailed(const net::error_code& error, bool nothing_sent) const;
   std::span<char> buffered() { return {buffer_->data() + begin_, end_ - begin_}; }
 
   net::Loop& loop_;
@@ -93,6 +95,9 @@ class Channel {
   net::Lease head_buffer_;
   net::Lease body_buffer_;
   net::Lease* buffer_ = &head_buffer_;
+  // Of a long body; what is in it has been read and not yet been given away.
+  net::PipePool::Lease pipe_;
+  bool pipe_full_ = false;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool got_bytes_ = false;

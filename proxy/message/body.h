@@ -14,13 +14,23 @@
 #include "proxy/message/chunk_extension.h"
 #include "proxy/message/head.h"
 
+namespace remora::proxy::net {
+class Pipe;
+}  // namespace remora::proxy::net
+
 namespace remora::proxy::message {
 
-// A stretch of a body. `trailers` are whole lines with their CRLF, already filtered.
+// A stretch of a body. `trailers` are whole lines with their CRLF, already filtered. Of a body with
+// a length it may be in a pipe of the kernel instead of in `data`.
 struct BodyPiece {
-  std::string_view data;
+  std::string_view data = {};
   bool end = false;
-  std::string_view trailers;
+  std::string_view trailers = {};
+  net::Pipe* pipe = nullptr;
+  std::size_t pipe_bytes = 0;
+
+  std::size_t size() const { return data.size() + pipe_bytes; }
+  bool empty() const { return size() == 0; }
 };
 
 struct BodyLimits {
@@ -50,6 +60,12 @@ class BodyDecoder {
   // Takes as much of `input` as belongs to the message and moves the body's bytes to its front, so
   // that they lie in one piece whatever chunks they came in.
   Result<Step> Decode(std::span<char> input);
+
+  // So many bytes of a body with a length went another way; at most wanted().
+  void Skip(std::size_t bytes) {
+    left_ -= bytes;
+    ended_ = left_ == 0;
+  }
 
   // The stream ended. An error where the message is incomplete (RFC 9112 section 8).
   Result<void> OnEndOfStream();

@@ -90,20 +90,23 @@ void Listener::Wait::await_suspend(std::coroutine_handle<> coroutine) {
   }
 }
 
-Awaitable<std::expected<UniqueFd, error_code>> Listener::Accept() {
+Awaitable<std::expected<Accepted, error_code>> Listener::Accept() {
   for (;;) {
     if (socket_) co_await Wait(*this);
     if (!socket_) co_return std::unexpected(asio::error::operation_aborted);
-    if (auto socket = TryAccept()) co_return *std::move(socket);
+    if (auto accepted = TryAccept()) co_return *std::move(accepted);
     if (errno == EAGAIN || errno == EINTR) continue;
     co_return std::unexpected(error_code(errno, boost::system::system_category()));
   }
 }
 
-std::optional<UniqueFd> Listener::TryAccept() {
-  const int fd = accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  return UniqueFd(fd);
+std::optional<Accepted> Listener::TryAccept() {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  UniqueFd socket(accept4(socket_.get(), address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) return std::nullopt;
+  return Accepted{.socket = std::move(socket), .peer = {address, size}};
 }
 
 void Listener::Close() {

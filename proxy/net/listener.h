@@ -27,6 +27,12 @@ namespace remora::proxy::net {
 // "127.0.0.1:3000", "[::1]:0". INVALID_ARGUMENT says what is allowed.
 absl::StatusOr<SocketAddress> ParseListenAddress(std::string_view text);
 
+// What was accepted, and from where.
+struct Accepted {
+  UniqueFd socket;
+  SocketAddress peer;
+};
+
 class Listener final : private IoSource {
  public:
   static absl::StatusOr<std::unique_ptr<Listener>> Open(Loop& loop, const SocketAddress& address,
@@ -39,10 +45,10 @@ class Listener final : private IoSource {
 
   // The next connection. Errors other than operation_aborted are of passing nature (descriptor
   // exhaustion, a client that left): wait a little and accept again.
-  Awaitable<std::expected<UniqueFd, error_code>> Accept();
+  Awaitable<std::expected<Accepted, error_code>> Accept();
 
   // A connection that is waiting already; nullopt if none is.
-  std::optional<UniqueFd> TryAccept();
+  std::optional<Accepted> TryAccept();
 
   void Close();
 

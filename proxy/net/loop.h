@@ -28,6 +28,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/net/buffer_pool.h"
 #include "proxy/net/error.h"
+#include "proxy/net/pipe.h"
 #include "proxy/net/runnable.h"
 #include "proxy/net/timer_wheel.h"
 
@@ -83,6 +84,7 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   BufferPool& buffers() { return buffers_; }
+  PipePool& pipes() { return pipes_; }
 
   // Runs `task` on the loop's thread, in the order of the calls. Dropped once Close has run.
   void Post(Task task) ABSL_LOCKS_EXCLUDED(mu_);
@@ -157,6 +159,7 @@ class Loop {
   std::size_t work_ = 0;
   TimerWheel wheel_;
   BufferPool buffers_;
+  PipePool pipes_;
   Mailbox mailbox_;
   RunnableList ready_;    // for the next turn
   RunnableList running_;  // in this one
@@ -186,10 +189,10 @@ class [[nodiscard]] NextTurn final : public Waiter {
   Loop& loop_;
 };
 
-// `co_await SendTurn(loop)` before a message is sent: at the end of the turn, when all that is ready
-// has been read, or at once where nothing else is. Peers that are woken by one message find the
-// others there, too; sent one by one each woke a peer that had just gone to sleep, which cost 3 us of
-// 17 a request.
+// `co_await SendTurn(loop)` before a message is sent: at the end of the turn, when all that is
+// ready has been read, or at once where nothing else is. Peers that are woken by one message find
+// the others there, too; sent one by one each woke a peer that had just gone to sleep, which cost 3
+// us of 17 a request.
 class [[nodiscard]] SendTurn final : public Waiter {
  public:
   explicit SendTurn(Loop& loop) : loop_(loop) {}

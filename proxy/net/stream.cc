@@ -1,9 +1,11 @@
 #include "proxy/net/stream.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -262,10 +264,60 @@ Awaitable<error_code> Stream::Write(GatherBuffers& buffers, Duration timeout) {
     if (!socket_) co_return asio::error::operation_aborted;
     const error_code tried = TryWrite(buffers);
     if (tried != asio::error::would_block) co_return tried;
-    write_expired_ = false;
-    SetDeadline(write_deadline_, timeout);
-    while (!writable_ && !write_expired_ && socket_) co_await Wait(writer_);
-    if (socket_ && !writable_) co_return asio::error::timed_out;
+    if (const error_code error = co_await AwaitWritable(timeout)) co_return error;
+  }
+}
+
+// After a write that did not take all.
+Awaitable<error_code> Stream::AwaitWritable(Duration timeout) {
+  write_expired_ = false;
+  SetDeadline(write_deadline_, timeout);
+  while (!writable_ && !write_expired_ && socket_) co_await Wait(writer_);
+  if (socket_ && !writable_) co_return asio::error::timed_out;
+  co_return error_code();
+}
+
+// Only a splice that got nothing tells that the socket is drained: one that got less than it asked
+// for may have met the pipe's end, whose room is counted in pieces, not in bytes.
+std::optional<IoResult> Stream::TryReadInto(Pipe& pipe, std::size_t most) {
+  while (readable_) {
+    const ssize_t bytes = ::splice(socket_.get(), nullptr, pipe.in_.get(), nullptr,
+                                   std::min(most, pipe.capacity()), SPLICE_F_NONBLOCK);
+    if (bytes > 0) {
+      pipe.bytes_ = static_cast<std::size_t>(bytes);
+      return IoResult{.bytes = pipe.bytes_, .error = {}};
+    }
+    if (bytes == 0) return IoResult{.bytes = 0, .error = asio::error::eof};
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return IoResult{.bytes = 0, .error = LastError()};
+    readable_ = false;
+  }
+  return std::nullopt;
+}
+
+error_code Stream::TryWriteFrom(Pipe& pipe) {
+  while (!pipe.empty()) {
+    const ssize_t bytes =
+        ::splice(pipe.out_.get(), nullptr, socket_.get(), nullptr, pipe.bytes(), SPLICE_F_NONBLOCK);
+    if (bytes > 0) {
+      pipe.bytes_ -= static_cast<std::size_t>(bytes);
+    } else if (bytes < 0 && errno == EAGAIN) {
+      writable_ = false;
+      WatchWritable();
+      return asio::error::would_block;
+    } else if (bytes == 0 || errno != EINTR) {
+      return bytes == 0 ? error_code(asio::error::broken_pipe) : LastError();
+    }
+  }
+  return {};
+}
+
+Awaitable<error_code> Stream::WriteFrom(Pipe& pipe, Duration timeout) {
+  for (;;) {
+    if (!socket_) co_return asio::error::operation_aborted;
+    const error_code tried = TryWriteFrom(pipe);
+    if (tried != asio::error::would_block) co_return tried;
+    if (const error_code error = co_await AwaitWritable(timeout)) co_return error;
   }
 }
 

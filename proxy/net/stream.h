@@ -27,6 +27,7 @@
 #include "proxy/net/awaitable.h"
 #include "proxy/net/error.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/pipe.h"
 #include "proxy/net/runnable.h"
 #include "proxy/net/timer_wheel.h"
 
@@ -84,6 +85,8 @@ class Stream final : private IoSource {
 
   // Completes once Read would not block; no buffer is held meanwhile.
   Awaitable<error_code> AwaitReadable(Duration timeout);
+  // A read would not block, as far as is known.
+  bool readable() const { return readable_; }
   // Reads what is there; nothing: it would block.
   std::optional<IoResult> TryRead(std::span<char> into);
 
@@ -91,6 +94,11 @@ class Stream final : private IoSource {
   error_code TryWrite(GatherBuffers& buffers);
   // Sends all; `timeout` is the longest time without progress.
   Awaitable<error_code> Write(GatherBuffers& buffers, Duration timeout);
+
+  // As TryRead and Write, for bytes that stay in the kernel. `pipe` is empty before the first, and
+  // after the second unless that failed.
+  std::optional<IoResult> TryReadInto(Pipe& pipe, std::size_t most);
+  Awaitable<error_code> WriteFrom(Pipe& pipe, Duration timeout);
 
   // Schedules `runnable` once there is something to read, or the peer or Close has ended the
   // connection; for a wait without coroutine or deadline.
@@ -150,6 +158,8 @@ class Stream final : private IoSource {
   void SetDeadline(Deadline& deadline, Duration timeout);
   void OnDeadline(Deadline& deadline, Runnable*& slot, bool& expired);
   ssize_t Send(GatherBuffers& buffers);
+  error_code TryWriteFrom(Pipe& pipe);
+  Awaitable<error_code> AwaitWritable(Duration timeout);
   // Why a read must not go on; none: it may.
   error_code ReadEnd() const;
   void WatchWritable();
