@@ -67,7 +67,7 @@ Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPi
   auto written = channel_.TryWrite(head_, first);
   if (!written) written = co_await channel_.WriteRest(facts_.settings->timeouts.idle);
   Result<void>& result = *written;
-  if (result) bytes_out_ += first.data.size();
+  if (result) bytes_out_ += first.size();
   sent_answer_ = result.has_value() && first.end;
   co_return result;
 }

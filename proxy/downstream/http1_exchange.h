@@ -33,6 +33,7 @@ class Http1Exchange final : public Exchange {
   Direction direction() const override { return facts_.direction; }
 
   Result<message::BodyPiece> BufferedBody() override;
+  void ForgetBody() override { channel_.ForgetBody(); }
   net::Awaitable<Result<message::BodyPiece>> ReadBody() override;
   void StopReading() override;
 

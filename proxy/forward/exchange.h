@@ -28,8 +28,10 @@ class Exchange {
   // Of the listener that it came over.
   virtual Direction direction() const = 0;
 
-  // The part of the body that came with the head.
+  // The part of the body that came with the head, and what there is behind it already.
   virtual Result<message::BodyPiece> BufferedBody() = 0;
+  // What BufferedBody gave has been sent and is not needed any more.
+  virtual void ForgetBody() = 0;
   virtual net::Awaitable<Result<message::BodyPiece>> ReadBody() = 0;
   // Makes a pending or later ReadBody fail; the answer can still be sent.
   virtual void StopReading() = 0;

@@ -207,12 +207,17 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
       (sent.error().sent == Sent::kNothing || sent.error().kind == ErrorKind::kUpstreamTimeout)) {
     co_return sent;
   }
+  if (sent && !progress.first.more.empty()) {
+    // No large buffer is held until the answer comes.
+    exchange.ForgetBody();
+    progress.replayable = false;
+  }
   if (progress.first.end || !sent) {
     auto result = co_await RelayAnswer(exchange, connection, nullptr, progress);
     co_return result;
   }
   Upload upload(loop_);
-  upload.invited = !exchange.request().expects_continue || !progress.first.data.empty();
+  upload.invited = !exchange.request().expects_continue || !progress.first.empty();
   progress.replayable = false;
   Start(RelayUpload(exchange, connection, upload), upload);
   Result<void> result;

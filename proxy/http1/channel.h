@@ -52,8 +52,10 @@ class Channel {
   // ---- body, reading ----
   void StartReadingBody(message::Framing framing, std::uint64_t length,
                         const message::BodyLimits& limits);
-  // What is in memory already, without waiting; may be empty.
+  // What is there already, without waiting; may be empty.
   Result<message::BodyPiece> BufferedBody();
+  // What BufferedBody gave is not needed any more.
+  void ForgetBody();
   // The next piece, not empty unless it is the end. `timeout`: longest time without progress.
   net::Awaitable<Result<message::BodyPiece>> ReadBody(Duration timeout);
   bool body_ended() const { return decoder_.ended(); }
@@ -80,6 +82,7 @@ class Channel {
   net::Awaitable<net::error_code> FillBody(Duration timeout);
   bool MaySplice() const;
   std::size_t BodyBufferSize() const;
+  std::string_view MoreOfBody();
   Result<message::BodyPiece> DecodeBuffered();
   void AddChunk(const message::BodyPiece& piece);
   std::unexpected<ProxyError> ReadFailed(const net::error_code& error, Limit time) const;
@@ -95,6 +98,7 @@ class Channel {
   net::Lease head_buffer_;
   net::Lease body_buffer_;
   net::Lease* buffer_ = &head_buffer_;
+  net::error_code read_error_;  // of a read whose bytes nobody waited for
   // Of a long body; what is in it has been read and not yet been given away.
   net::PipePool::Lease pipe_;
   bool pipe_full_ = false;

@@ -26,10 +26,11 @@ struct BodyPiece {
   std::string_view data = {};
   bool end = false;
   std::string_view trailers = {};
+  std::string_view more = {};  // behind `data`; only where that came with the head
   net::Pipe* pipe = nullptr;
   std::size_t pipe_bytes = 0;
 
-  std::size_t size() const { return data.size() + pipe_bytes; }
+  std::size_t size() const { return data.size() + more.size() + pipe_bytes; }
   bool empty() const { return size() == 0; }
 };
 

@@ -35,7 +35,7 @@ class Connection {
   virtual net::Awaitable<Result<void>> ReadHead(const message::RequestHead& request,
                                                 TimePoint deadline,
                                                 message::ResponseHead& head) = 0;
-  // The part of the body that came with the head.
+  // The part of the body that came with the head, and what there is behind it already.
   virtual Result<message::BodyPiece> BufferedBody() = 0;
   virtual net::Awaitable<Result<message::BodyPiece>> ReadBody() = 0;
 
