@@ -115,9 +115,11 @@ TEST(AwaitableTest, WhatHasNotEndedGoesAwayWithTheLoop) {
   bool told = false;
   {
     Loop loop;
-    Event never(loop);
-    const auto wait = [](Event& event, Witness) -> Awaitable<> { co_await event.Wait(); };
-    Spawn(loop, wait(never, Witness(ended)), [&](const std::exception_ptr&) { told = true; });
+    const auto wait = [](Loop& its_loop, Witness) -> Awaitable<> {
+      Event never(its_loop);
+      co_await never.Wait();
+    };
+    Spawn(loop, wait(loop, Witness(ended)), [&](const std::exception_ptr&) { told = true; });
     EXPECT_TRUE(loop.Turn());
     EXPECT_FALSE(ended);
     loop.Close();
