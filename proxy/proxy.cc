@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proxy/base/heap.h"
 #include "proxy/base/log.h"
 #include "proxy/health/checker.h"
 #include "proxy/net/listener.h"
@@ -106,7 +107,9 @@ class Proxy::Impl final : public BackendEvents {
         [this] { CutOverdue(); });
     resolver_.Start();
     checker_.Start();
-    for (auto& worker : workers_) worker->Start();
+    for (auto& worker : workers_) {
+      worker->Start([this] { control_.Post(ReleaseHeap); });
+    }
     return absl::OkStatus();
   }
 

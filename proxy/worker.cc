@@ -21,6 +21,11 @@ namespace {
 // After an accept that failed (descriptors) or while the connection limit is reached.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::seconds kWarnEvery{10};
+// How often, and for how long after a session has ended, it is asked for memory that is no longer
+// needed: one look sees the end of what was busy, the next what has been unused since then, the
+// third what that has made unused.
+constexpr std::chrono::seconds kMemoryPeriod{1};
+constexpr int kMemoryLooks = 3;
 
 }  // namespace
 
@@ -57,7 +62,8 @@ Worker::Worker(const ProxySettings& settings, Registry& registry, ConnectionBudg
       budget_(budget),
       hits_(hits),
       counters_(metrics.worker(index)),
-      upstream_(loop_, counters_.connections) {
+      upstream_(loop_, counters_.connections),
+      memory_timer_([](void* self) { static_cast<Worker*>(self)->ReleaseMemory(); }, this) {
   Refresh();
   for (std::size_t pool = 0; pool < settings.pools.size(); ++pool) {
     reporters_.push_back(std::make_unique<Reporter>(settings.pools[pool].name, index,
@@ -89,7 +95,8 @@ absl::StatusOr<SocketAddress> Worker::OpenListener(const ListenerSettings& setti
   return added.listener->address();
 }
 
-void Worker::Start() {
+void Worker::Start(std::function<void()> on_spare_memory) {
+  on_spare_memory_ = std::move(on_spare_memory);
   for (auto& listening : listening_) {
     net::Spawn(loop_, AcceptLoop(*listening),
                [this, ended = listening.get()](const std::exception_ptr& failure) {
@@ -157,7 +164,7 @@ void Worker::Admit(Listening& listening, net::Accepted accepted) {
   listening.open.Add();
   counters_.connections.downstream_accepted.Add();
   budget_.open.fetch_add(1, std::memory_order_relaxed);
-  Serve(listening, {.stream = std::make_unique<net::Stream>(loop_, std::move(accepted.socket)),
+  Serve(listening, {.stream = net::Stream::Make(loop_, std::move(accepted.socket)),
                     .client_ip = accepted.peer.Ip()});
 }
 
@@ -181,10 +188,23 @@ void Worker::Serve(Listening& listening, IdleConnection connection) {
 
 void Worker::OnServed(Listening& listening, IdleConnection idle) {
   if (idle.stream == nullptr || listening.closing()) return OnConnectionGone(listening);
+  ReleaseMemorySoon();
   listening.connections.Park(std::move(idle), ParkedTimeout(*listening.settings));
 }
 
+void Worker::ReleaseMemorySoon() {
+  memory_looks_ = kMemoryLooks;
+  if (!memory_timer_.armed()) loop_.Arm(memory_timer_, kMemoryPeriod);
+}
+
+void Worker::ReleaseMemory() {
+  if (loop_.ReleaseSpareMemory()) on_spare_memory_();
+  if (upstream_.idle() != 0) memory_looks_ = kMemoryLooks;
+  if (--memory_looks_ > 0) loop_.Arm(memory_timer_, kMemoryPeriod);
+}
+
 void Worker::OnConnectionGone(Listening& listening) {
+  ReleaseMemorySoon();
   listening.open.Sub();
   budget_.open.fetch_sub(1, std::memory_order_relaxed);
   ReportIfIdle();

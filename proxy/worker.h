@@ -23,6 +23,7 @@
 #include "proxy/forward/forwarder.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/timer_wheel.h"
 #include "proxy/observe/access_log.h"
 #include "proxy/observe/limit_hits.h"
 #include "proxy/observe/metrics.h"
@@ -50,7 +51,9 @@ class Worker {
   // Binds; connections are accepted after Start. Returns the address as bound.
   absl::StatusOr<SocketAddress> OpenListener(const ListenerSettings& settings,
                                              const SocketAddress& address);
-  void Start();
+  // `on_spare_memory` is called on the worker's thread when the kernel should get what is free in
+  // the heap.
+  void Start(std::function<void()> on_spare_memory);
 
   // The registry has published something new.
   void OnChange();
@@ -82,6 +85,8 @@ class Worker {
   void OnConnectionGone(Listening& listening);
   void StopAccepting(Listening& listening);
   void ReportIfIdle();
+  void ReleaseMemorySoon();
+  void ReleaseMemory();
 
   const ProxySettings& settings_;
   Registry& registry_;
@@ -100,6 +105,9 @@ class Worker {
   std::atomic<bool> change_pending_ = false;
   DrainScope finishing_ = DrainScope::kInbound;  // what `idle_` waits for
   std::function<void()> idle_;
+  std::function<void()> on_spare_memory_;
+  int memory_looks_ = 0;  // that are still to come
+  net::TimerWheel::Entry memory_timer_;
   std::thread thread_;
 };
 

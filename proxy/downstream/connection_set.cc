@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "proxy/net/slab_pool.h"
+
 namespace remora::proxy {
 
 // Runs when there is something to read or the stream has been closed.
-struct ConnectionSet::Parked final : Hook, net::Runnable {
+struct ConnectionSet::Parked final : Hook, net::Runnable, net::SlabObject {
   Parked(ConnectionSet& its_set, IdleConnection parked)
       : Runnable([](Runnable& self) {
           auto& one = static_cast<Parked&>(self);
@@ -36,7 +38,7 @@ void ConnectionSet::SetParkedHandlers(std::function<void(IdleConnection)> resume
 }
 
 void ConnectionSet::Park(IdleConnection connection, Duration timeout) {
-  auto& parked = *new Parked(*this, std::move(connection));
+  auto& parked = *new (loop_.slabs()) Parked(*this, std::move(connection));
   parked_.push_back(parked);
   loop_.Arm(parked.deadline, timeout);
   parked.connection.stream->OnReadable(parked);

@@ -1,6 +1,9 @@
 #include "proxy/net/buffer_pool.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "proxy/net/heap_use.h"
 
 namespace remora::proxy::net {
 
@@ -27,18 +30,37 @@ void Lease::Reset() {
 
 Lease BufferPool::Take(std::size_t size) {
   const std::size_t rounded = size <= kSmall ? kSmall : size <= kLarge ? kLarge : size;
-  auto* free = rounded == kSmall ? &small_ : rounded == kLarge ? &large_ : nullptr;
-  if (free != nullptr && !free->empty()) {
-    std::unique_ptr<char[]> memory = std::move(free->back());
-    free->pop_back();
+  FreeList* const free = rounded == kSmall ? &small_ : rounded == kLarge ? &large_ : nullptr;
+  if (free != nullptr && !free->buffers.empty()) {
+    std::unique_ptr<char[]> memory = std::move(free->buffers.back());
+    free->buffers.pop_back();
+    free->spare = std::min(free->spare, free->buffers.size());
     return Lease(this, std::move(memory), rounded);
   }
+  HeapUse::OfThisThread().Take(rounded);
   return Lease(this, std::make_unique_for_overwrite<char[]>(rounded), rounded);
 }
 
 void BufferPool::Give(std::unique_ptr<char[]> memory, std::size_t size) {
-  if (size == kSmall && small_.size() < kKeepSmall) small_.push_back(std::move(memory));
-  if (size == kLarge && large_.size() < kKeepLarge) large_.push_back(std::move(memory));
+  if (size == kSmall && small_.buffers.size() < kKeepSmall) {
+    small_.buffers.push_back(std::move(memory));
+  } else if (size == kLarge && large_.buffers.size() < kKeepLarge) {
+    large_.buffers.push_back(std::move(memory));
+  } else {
+    HeapUse::OfThisThread().Give(size);
+  }
+}
+
+void BufferPool::FreeList::ReleaseSpare(std::size_t size) {
+  HeapUse::OfThisThread().Give(spare * size);
+  // From the front: those that have been unused for longest.
+  buffers.erase(buffers.begin(), buffers.begin() + static_cast<std::ptrdiff_t>(spare));
+  spare = buffers.size();
+}
+
+void BufferPool::ReleaseSpare() {
+  small_.ReleaseSpare(kSmall);
+  large_.ReleaseSpare(kLarge);
 }
 
 }  // namespace remora::proxy::net

@@ -43,16 +43,24 @@ class BufferPool {
 
   // A buffer of at least `size` bytes: kSmall or kLarge from the free lists, larger ones fresh.
   Lease Take(std::size_t size);
+  // The heap gets those free buffers that have not been needed since the last call.
+  void ReleaseSpare();
 
  private:
   friend class Lease;
   static constexpr std::size_t kKeepSmall = 64;  // 1 MiB
   static constexpr std::size_t kKeepLarge = 16;  // 2 MiB
 
+  struct FreeList {
+    void ReleaseSpare(std::size_t size);
+    std::vector<std::unique_ptr<char[]>> buffers;
+    std::size_t spare = 0;  // the least that were there since the last ReleaseSpare
+  };
+
   void Give(std::unique_ptr<char[]> memory, std::size_t size);
 
-  std::vector<std::unique_ptr<char[]>> small_;
-  std::vector<std::unique_ptr<char[]>> large_;
+  FreeList small_;
+  FreeList large_;
 };
 
 }  // namespace remora::proxy::net

@@ -1,7 +1,10 @@
 #include "proxy/net/frame_pool.h"
 
+#include <algorithm>
 #include <array>
 #include <new>
+
+#include "proxy/net/heap_use.h"
 
 namespace remora::proxy::net {
 namespace {
@@ -9,6 +12,18 @@ namespace {
 constexpr std::size_t kStep = 64;
 constexpr std::size_t kMaxSize = 4096;  // larger ones come from the heap
 constexpr std::size_t kKeep = 64;       // free frames of each size
+
+constexpr std::size_t Rounded(std::size_t size) { return (size + kStep - 1) / kStep * kStep; }
+
+void* FromHeap(std::size_t size) {
+  HeapUse::OfThisThread().Take(size);
+  return ::operator new(size);
+}
+
+void ToHeap(void* frame, std::size_t size) noexcept {
+  HeapUse::OfThisThread().Give(size);
+  ::operator delete(frame);
+}
 
 struct FreeFrame {
   FreeFrame* next;
@@ -30,6 +45,7 @@ class FreeFrames {
       FreeFrame* const frame = first;
       first = frame->next;
       --count;
+      spare = std::min(spare, count);
       return frame;
     }
     void Push(void* memory) {
@@ -38,8 +54,17 @@ class FreeFrames {
     }
     FreeFrame* first = nullptr;
     std::size_t count = 0;
+    std::size_t spare = 0;  // the least that were there since the last ReleaseSpare
   };
   List& Of(std::size_t size) { return lists_[(size - 1) / kStep]; }
+
+  void ReleaseSpare() {
+    for (std::size_t i = 0; i < lists_.size(); ++i) {
+      List& list = lists_[i];
+      for (std::size_t left = list.spare; left != 0; --left) ToHeap(list.Pop(), (i + 1) * kStep);
+      list.spare = list.count;
+    }
+  }
 
  private:
   std::array<List, kMaxSize / kStep> lists_{};
@@ -47,22 +72,21 @@ class FreeFrames {
 
 thread_local FreeFrames free_frames;
 
-constexpr std::size_t Rounded(std::size_t size) { return (size + kStep - 1) / kStep * kStep; }
-
 }  // namespace
 
 void* TakeFrame(std::size_t size) {
-  if (size > kMaxSize) return ::operator new(size);
+  if (size > kMaxSize) return FromHeap(size);
   FreeFrames::List& list = free_frames.Of(size);
-  return list.first != nullptr ? list.Pop() : ::operator new(Rounded(size));
+  return list.first != nullptr ? list.Pop() : FromHeap(Rounded(size));
 }
 
 void GiveFrame(void* frame, std::size_t size) noexcept {
-  if (size <= kMaxSize) {
-    FreeFrames::List& list = free_frames.Of(size);
-    if (list.count < kKeep) return list.Push(frame);
-  }
-  ::operator delete(frame);
+  if (size > kMaxSize) return ToHeap(frame, size);
+  FreeFrames::List& list = free_frames.Of(size);
+  if (list.count < kKeep) return list.Push(frame);
+  ToHeap(frame, Rounded(size));
 }
+
+void ReleaseSpareFrames() noexcept { free_frames.ReleaseSpare(); }
 
 }  // namespace remora::proxy::net

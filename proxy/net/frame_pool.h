@@ -10,5 +10,7 @@ namespace remora::proxy::net {
 
 void* TakeFrame(std::size_t size);
 void GiveFrame(void* frame, std::size_t size) noexcept;
+// The heap gets those free frames of this thread that have not been needed since the last call.
+void ReleaseSpareFrames() noexcept;
 
 }  // namespace remora::proxy::net

@@ -10,6 +10,9 @@
 #include <cstdlib>
 #include <utility>
 
+#include "proxy/net/frame_pool.h"
+#include "proxy/net/heap_use.h"
+
 namespace remora::proxy::net {
 namespace {
 
@@ -86,6 +89,12 @@ void Loop::Arm(TimerWheel::Entry& entry, Duration timeout) {
   if (first) wheel_.Advance(from);
   wheel_.Arm(entry, from + kStale + timeout);
   if (first && !in_turn_) Wake();
+}
+
+bool Loop::ReleaseSpareMemory() {
+  ReleaseSpareFrames();
+  buffers_.ReleaseSpare();
+  return HeapUse::OfThisThread().EndPeriod();
 }
 
 void Loop::Schedule(Runnable& runnable) {

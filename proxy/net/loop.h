@@ -30,6 +30,7 @@
 #include "proxy/net/error.h"
 #include "proxy/net/pipe.h"
 #include "proxy/net/runnable.h"
+#include "proxy/net/slab_pool.h"
 #include "proxy/net/timer_wheel.h"
 
 namespace remora::proxy::net {
@@ -85,6 +86,11 @@ class Loop {
 
   BufferPool& buffers() { return buffers_; }
   PipePool& pipes() { return pipes_; }
+  // For what lives as long as a connection.
+  SlabPool& slabs() { return slabs_; }
+  // Ends a period: the heap gets what pools of this thread have not needed in it. True: so much has
+  // been returned since the last time that the kernel should get it.
+  bool ReleaseSpareMemory();
 
   // Runs `task` on the loop's thread, in the order of the calls. Dropped once Close has run.
   void Post(Task task) ABSL_LOCKS_EXCLUDED(mu_);
@@ -151,6 +157,7 @@ class Loop {
   void RunAll(RunnableList& list);
   friend class SendTurn;
 
+  SlabPool slabs_;
   int epoll_fd_;
   int wake_fd_;
   TimePoint now_;

@@ -112,7 +112,7 @@ Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::Connect(
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   const bool connected = ::connect(socket.get(), address.data(), address.size()) == 0;
   if (!connected && errno != EINPROGRESS && errno != EINTR) co_return std::unexpected(LastError());
-  auto stream = std::make_unique<Stream>(loop, std::move(socket));
+  auto stream = Make(loop, std::move(socket));
   if (!stream->is_open()) co_return std::unexpected(asio::error::no_memory);
   stream->readable_ = false;
   if (connected) co_return stream;

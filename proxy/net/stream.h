@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "proxy/base/clock.h"
@@ -29,6 +30,7 @@
 #include "proxy/net/loop.h"
 #include "proxy/net/pipe.h"
 #include "proxy/net/runnable.h"
+#include "proxy/net/slab_pool.h"
 #include "proxy/net/timer_wheel.h"
 
 namespace remora::proxy::net {
@@ -62,7 +64,7 @@ class GatherBuffers {
 // is no port left for this one destination, or this host has no address of its family.
 bool IsLocalShortage(const error_code& error);
 
-class Stream final : private IoSource {
+class Stream final : public SlabObject, private IoSource {
  public:
   // Without a connection where the loop can't watch `socket`. Nagle's delay is the caller's to
   // switch off.
@@ -70,6 +72,10 @@ class Stream final : private IoSource {
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
+
+  static std::unique_ptr<Stream> Make(Loop& loop, UniqueFd socket) {
+    return std::unique_ptr<Stream>(new (loop.slabs()) Stream(loop, std::move(socket)));
+  }
 
   static Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Connect(
       Loop& loop, const SocketAddress& address, Duration timeout);

@@ -21,6 +21,7 @@
 #include "proxy/base/socket_address.h"
 #include "proxy/net/cut_signal.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/slab_pool.h"
 #include "proxy/net/stream.h"
 #include "proxy/observe/metrics.h"
 #include "proxy/registry/backend.h"
@@ -68,7 +69,7 @@ class Pool {
   using Hook =
       boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
   // A connection that is open, and what the pool knows of it.
-  struct Opened : Hook {  // linked while it is lent
+  struct Opened : Hook, net::SlabObject {  // linked while it is lent
     Opened(net::Loop& loop, std::unique_ptr<net::Stream> stream, const PoolSettings& settings,
            std::uint32_t its_generation)
         : connection(loop, std::move(stream), settings), generation(its_generation) {}

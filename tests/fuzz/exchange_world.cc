@@ -247,7 +247,7 @@ World::World(const Script& script, std::string_view input)
   Require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) == 0,
           "no socket pair");
   client_fd_ = pair[0];
-  plane_->Serve({.stream = std::make_unique<net::Stream>(plane_->loop, UniqueFd(pair[1]))});
+  plane_->Serve({.stream = net::Stream::Make(plane_->loop, UniqueFd(pair[1]))});
 }
 
 World::~World() {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/net/heap_use.h"
+
 namespace remora::proxy::net {
 namespace {
 
@@ -78,6 +80,23 @@ TEST(BufferPoolTest, AMovedFromLeaseReturnsNothing) {
   EXPECT_FALSE(a);
   a.Reset();
   EXPECT_NE(pool.Take(1).data(), b.data());
+}
+
+TEST(BufferPoolTest, FreeBuffersThatWereNotNeededForAPeriodGoToTheHeap) {
+  BufferPool pool;
+  {
+    std::vector<Lease> leases;
+    for (int i = 0; i < 40; ++i) leases.push_back(pool.Take(BufferPool::kSmall));
+  }
+  pool.ReleaseSpare();  // all were needed
+  const char* needed = pool.Take(1).data();
+  HeapUse& use = HeapUse::OfThisThread();
+  use.EndPeriod();
+  use.EndPeriod();  // what other tests left behind is forgotten
+  pool.ReleaseSpare();
+  EXPECT_FALSE(use.EndPeriod());
+  EXPECT_TRUE(use.EndPeriod()) << "39 of them are free in the heap";
+  EXPECT_EQ(pool.Take(1).data(), needed);
 }
 
 TEST(BufferPoolTest, AnEmptyLeaseIsHarmless) {

@@ -124,7 +124,7 @@ class StreamPairTest : public ::testing::Test {
     std::array<int, 2> pair{};
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()), 0);
     peer_ = UniqueFd(pair[0]);
-    stream_ = std::make_unique<Stream>(loop_, UniqueFd(pair[1]));
+    stream_ = Stream::Make(loop_, UniqueFd(pair[1]));
   }
   void Send(std::string_view text) {
     ASSERT_EQ(write(peer_.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
