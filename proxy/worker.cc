@@ -124,7 +124,7 @@ void Worker::Refresh() {
   generation_ = generation;
   // The old snapshot is held until after Forget: see Pool::hosts_.
   auto next = registry_.snapshot();
-  upstream_.Forget(*next);
+  if (snapshot_ == nullptr || snapshot_->members != next->members) upstream_.Forget(*next);
   snapshot_ = std::move(next);
 }
 

@@ -193,8 +193,13 @@ class Daemon {
   }
 
   absl::Status FillRegistry() {
+    proxy::Registry& registry = proxy_.registry();
+    // In one step: each one added by itself publishes all those before it, which for 1,000 took
+    // 50 ms instead of 5.
+    if (registry.Replace("config", Desired(config_.servers)).ok()) return absl::OkStatus();
+    // Nothing was added. One by one to find the place of the one that can't be.
     for (const ListedServer& server : config_.servers) {
-      const auto added = proxy_.registry().Add(server.pool, server.id, server.spec, "config");
+      const auto added = registry.Add(server.pool, server.id, server.spec, "config");
       if (!added.ok()) {
         return absl::Status(added.status().code(),
                             ToAbsl(server.where + ": " + std::string(added.status().message())));

@@ -6,12 +6,14 @@
 // Threads: the loop's. Lifetime: the registry and the loop outlive it; Stop before the loop closes.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <vector>
 
-#include "proxy/base/clock.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/timer.h"
+#include "proxy/registry/change_listener.h"
 #include "proxy/registry/registry.h"
 
 namespace remora::server {
@@ -24,7 +26,7 @@ class FirstProbes {
   static constexpr std::chrono::seconds kLongest{5};
 
   // `over(unprobed)` is called once, from the loop, unless Stop comes first.
-  FirstProbes(proxy::net::Loop& loop, const proxy::Registry& registry,
+  FirstProbes(proxy::net::Loop& loop, proxy::Registry& registry,
               std::function<void(std::size_t unprobed)> over);
 
   void Start();
@@ -32,12 +34,13 @@ class FirstProbes {
 
  private:
   void Look();
+  void End();
 
-  const proxy::Registry& registry_;
+  proxy::net::Loop& loop_;
+  proxy::Registry& registry_;
   std::function<void(std::size_t)> over_;  // null once it was called, or stopped
-  proxy::net::Timer timer_;
-  proxy::TimePoint deadline_;
-  proxy::Duration pause_{};
+  proxy::net::Timer deadline_;
+  std::optional<proxy::ChangeListener> changes_;
 };
 
 }  // namespace remora::server

@@ -85,6 +85,15 @@ std::vector<ListedServer> ServersToRun(const Config& running, const Config& next
   return servers;
 }
 
+std::vector<proxy::DesiredServer> Desired(const std::vector<ListedServer>& servers) {
+  std::vector<proxy::DesiredServer> desired;
+  desired.reserve(servers.size());
+  for (const ListedServer& server : servers) {
+    desired.push_back({.pool = server.pool, .id = server.id, .spec = server.spec});
+  }
+  return desired;
+}
+
 Reloader::Reloader(Load load, Config running, proxy::Registry& registry, Readiness& readiness)
     : load_(std::move(load)),
       running_(std::move(running)),
@@ -121,12 +130,7 @@ bool Reloader::Reload(std::string_view cause) {
 
 absl::StatusOr<proxy::ReplaceResult> Reloader::Apply(const Config& next) {
   std::vector<ListedServer> servers = ServersToRun(running_, next);
-  std::vector<proxy::DesiredServer> desired;
-  desired.reserve(servers.size());
-  for (const ListedServer& server : servers) {
-    desired.push_back({.pool = server.pool, .id = server.id, .spec = server.spec});
-  }
-  auto result = registry_.Replace("config", std::move(desired));
+  auto result = registry_.Replace("config", Desired(servers));
   if (result.ok()) {
     running_.servers = std::move(servers);
     running_.file = next.file;

@@ -28,6 +28,9 @@ std::vector<std::string> SettingsThatNeedRestart(const Config& running, const Co
 // run, and those that run in a pool that `next` does not have.
 std::vector<ListedServer> ServersToRun(const Config& running, const Config& next);
 
+// Of the registry.
+std::vector<proxy::DesiredServer> Desired(const std::vector<ListedServer>& servers);
+
 class Reloader {
  public:
   // `load` reads the same sources as at the start; `running` is what the daemon was started with.

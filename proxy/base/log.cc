@@ -77,6 +77,21 @@ bool WriteNow(const std::string& line) {
   return write(STDERR_FILENO, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
+// `lines`: whole ones, `count` of them, that go out in one piece.
+void PutOut(const std::string& lines, std::uint64_t count) {
+  State& state = GetState();
+  absl::MutexLock lock(&state.mu);
+  if (state.dropped != 0) {
+    const Field dropped("lines", state.dropped);
+    if (WriteNow(MakeLine(Level::kWarn, "log lines were dropped: nobody read them", {dropped}))) {
+      state.dropped = 0;
+    }
+  }
+  if (state.dropped != 0 || !WriteNow(lines)) state.dropped += count;
+}
+
+thread_local Together* together = nullptr;  // the outermost of this thread
+
 }  // namespace
 
 void Init(Level level, Format format) {
@@ -114,16 +129,31 @@ bool Enabled(Level level) { return level >= GetState().level; }
 
 void Write(Level level, std::string_view message, Fields fields) {
   if (!Enabled(level)) return;
-  State& state = GetState();
   const std::string line = MakeLine(level, message, fields);
-  absl::MutexLock lock(&state.mu);
-  if (state.dropped != 0) {
-    const Field count("lines", state.dropped);
-    if (WriteNow(MakeLine(Level::kWarn, "log lines were dropped: nobody read them", {count}))) {
-      state.dropped = 0;
-    }
-  }
-  if (state.dropped != 0 || !WriteNow(line)) ++state.dropped;
+  if (together != nullptr) return together->Add(line);
+  PutOut(line, 1);
+}
+
+Together::Together() {
+  if (together == nullptr) together = this;
+}
+
+Together::~Together() {
+  if (together != this) return;
+  together = nullptr;
+  PutOut();
+}
+
+void Together::Add(const std::string& line) {
+  if (lines_.size() + line.size() > kMaxLine) PutOut();
+  lines_ += line;
+  ++count_;
+}
+
+void Together::PutOut() {
+  if (count_ != 0) log::PutOut(lines_, count_);
+  lines_.clear();
+  count_ = 0;
 }
 
 std::string JsonEscape(std::string_view value) {

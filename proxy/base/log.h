@@ -8,6 +8,7 @@
 // 4096 bytes; a longer one loses its fields.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -60,6 +61,24 @@ inline void Warn(std::string_view message, Fields fields = {}) {
 inline void Error(std::string_view message, Fields fields = {}) {
   Write(Level::kError, message, fields);
 }
+
+// While one lives, lines of its thread are held back and go out some at a time, for who writes
+// many at once (0.6 instead of 2.7 us of system time a line). Short-lived, and not for what waits.
+class Together {
+ public:
+  Together();
+  ~Together();
+  Together(const Together&) = delete;
+  Together& operator=(const Together&) = delete;
+
+ private:
+  friend void Write(Level level, std::string_view message, Fields fields);
+  void Add(const std::string& line);
+  void PutOut();
+
+  std::string lines_;
+  std::uint64_t count_ = 0;
+};
 
 // `value` as the inside of a JSON string: quotes, backslashes and control bytes escaped, bytes
 // that are not ASCII kept.

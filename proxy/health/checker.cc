@@ -27,19 +27,34 @@ constexpr std::chrono::seconds kWarnEvery{10};
 
 // What outlives the checker while a probe is under way.
 struct HealthChecker::Shared {
+  Shared(net::Loop& its_loop, Registry& its_registry, MakeProbe make, OnUnreachable unreachable)
+      : loop(its_loop),
+        registry(its_registry),
+        make_probe(std::move(make)),
+        on_unreachable(std::move(unreachable)),
+        report_timer(its_loop) {}
+
   net::Loop& loop;
   Registry& registry;
   const MakeProbe make_probe;
   OnUnreachable on_unreachable;  // null once stopped
+
+  // What the probes of one turn of the loop have found is reported at once: each report that
+  // changes a state publishes a set of all servers and wakes all workers, which took 60 ms of CPU
+  // for 1,000 new ones.
+  void Report(HealthFinding finding);
+  void PutReportsIn();
 
   // Lets the next one probe in place of one that has ended.
   void PassTurn();
   // Thousands of probes may fail alike: one line in kWarnEvery.
   void WarnOfNoVerdict(const Backend& backend, std::string_view reason);
 
+  std::vector<HealthFinding> findings;
+  net::Timer report_timer;
   std::size_t turns = 0;  // taken, at most kMaxProbes
-  std::deque<std::shared_ptr<Watched>> queue = {};
-  TimePoint next_warning = {};
+  std::deque<std::shared_ptr<Watched>> queue;
+  TimePoint next_warning;
   std::uint64_t left_out = 0;
 };
 
@@ -78,6 +93,18 @@ struct HealthChecker::Watched {
   bool queued = false;   // and not yet given its turn
   bool probing = false;
 };
+
+void HealthChecker::Shared::Report(HealthFinding finding) {
+  findings.push_back(std::move(finding));
+  if (findings.size() > 1) return;
+  report_timer.ExpireAt(loop.now());
+  report_timer.OnExpiry([this] { PutReportsIn(); });
+}
+
+void HealthChecker::Shared::PutReportsIn() {
+  report_timer.Cancel();
+  registry.ReportHealth(std::exchange(findings, {}));
+}
 
 void HealthChecker::Shared::PassTurn() {
   while (!queue.empty()) {
@@ -129,10 +156,8 @@ HealthChecker::HealthChecker(net::Loop& loop, Registry& registry,
     : loop_(loop),
       registry_(registry),
       pools_(pools),
-      shared_(std::make_shared<Shared>(Shared{.loop = loop,
-                                              .registry = registry,
-                                              .make_probe = std::move(make_probe),
-                                              .on_unreachable = std::move(on_unreachable)})),
+      shared_(std::make_shared<Shared>(loop, registry, std::move(make_probe),
+                                       std::move(on_unreachable))),
       random_(std::random_device{}()) {}
 
 HealthChecker::~HealthChecker() { Stop(); }
@@ -148,8 +173,10 @@ void HealthChecker::Stop() {
   changes_.reset();
   shared_->on_unreachable = nullptr;
   shared_->queue.clear();
+  shared_->PutReportsIn();
   for (auto& [uid, watched] : watched_) watched->Stop();
   watched_.clear();
+  synced_.reset();
 }
 
 void HealthChecker::Recheck(std::string_view uid) {
@@ -165,6 +192,8 @@ void HealthChecker::Recheck(std::string_view uid) {
 
 void HealthChecker::Sync() {
   const auto snapshot = registry_.snapshot();
+  if (synced_ == snapshot->members) return;
+  synced_ = snapshot->members;
   std::set<std::string_view> present;
   for (std::size_t pool = 0; pool < snapshot->pools.size(); ++pool) {
     for (const auto& backend : snapshot->pools[pool]->backends) {
@@ -232,11 +261,11 @@ void HealthChecker::Report(Shared& shared, Watched& watched, const ProbeResult& 
   const bool passed = result.verdict == ProbeVerdict::kPassed;
   if (backend.counters() != nullptr) backend.counters()->CountProbe(passed);
   watched.state.Observe(passed);
-  shared.registry.ReportHealth(backend.uid(),
-                               {.state = watched.state.state(),
-                                .reason = "probe: " + result.reason,
-                                .last_probe = WallClock::now(),
-                                .consecutive_failures = watched.state.consecutive_failures()});
+  shared.Report({.uid = backend.uid(),
+                 .report = {.state = watched.state.state(),
+                            .reason = "probe: " + result.reason,
+                            .last_probe = WallClock::now(),
+                            .consecutive_failures = watched.state.consecutive_failures()}});
 }
 
 }  // namespace remora::proxy

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -58,6 +59,7 @@ class HealthChecker {
   const std::vector<PoolSettings>& pools_;
   std::shared_ptr<Shared> shared_;
   std::map<std::string, std::shared_ptr<Watched>, std::less<>> watched_;  // by uid
+  std::optional<std::uint64_t> synced_;  // `members` of the snapshot that watched_ is of
   std::mt19937 random_;
   std::unique_ptr<ChangeListener> changes_;
 };

@@ -27,6 +27,9 @@ struct BackendSet {
 
 struct Snapshot {
   std::uint64_t revision = 0;
+  // The same in two snapshots: they have the same backends. Who follows these need not look at each
+  // because the health of one has changed.
+  std::uint64_t members = 0;
   std::vector<std::shared_ptr<const BackendSet>> pools;  // in the order of ProxySettings::pools
 };
 

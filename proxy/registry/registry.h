@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +74,12 @@ struct HealthReport {
   std::string reason;
   std::optional<WallTime> last_probe;  // nullopt: not the outcome of a probe
   std::uint32_t consecutive_failures = 0;
+};
+
+// Of one server.
+struct HealthFinding {
+  std::string uid;
+  HealthReport report;
 };
 
 struct AddResult {
@@ -220,9 +227,15 @@ class Registry {
   std::optional<std::size_t> PoolIndex(std::string_view name) const;
 
   // ---- the control thread's side ----
-  // Ignored for a uid that is gone or removed. Of a drained one it is kept for Undrain.
+  // Ignored for a uid that is gone or removed. Of a drained one it is kept for Undrain. Observers
+  // are told of changes, and of each first probe, whatever it found.
   void ReportHealth(std::string_view uid, const HealthReport& report)
       ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+  // The same of many, in their order: in one step and with at most one published snapshot.
+  void ReportHealth(std::span<const HealthFinding> findings)
+      ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
+  // Whether a server of `owner` still waits for its first probe.
+  bool AwaitsFirstProbe(std::string_view owner) const ABSL_LOCKS_EXCLUDED(mu_);
   // Forgets a removed backend whose last request has ended.
   void EraseDrained(std::string_view uid) ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
 
@@ -291,6 +304,17 @@ class Registry {
   // Whom an id means that takes no traffic: the draining one that was added last; nullptr where
   // none drains.
   const Record* LastDraining(const Key& key) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  struct HealthChange {
+    ServerView server;
+    ServerState before;
+  };
+  struct HealthOutcome {
+    std::vector<HealthChange> changes;
+    bool first_probe = false;  // of one of them
+  };
+  void NoteHealth(std::string_view uid, const HealthReport& report, HealthOutcome& outcome)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellHealth(const HealthOutcome& outcome) ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Notify() ABSL_LOCKS_EXCLUDED(mu_, observers_mu_);
   void Tell(std::string_view kind, const ServerView& server, std::string_view from,
@@ -308,6 +332,7 @@ class Registry {
   std::map<std::string, Record> draining_ ABSL_GUARDED_BY(mu_);  // by uid
   std::map<std::string, Key> key_of_uid_ ABSL_GUARDED_BY(mu_);   // live ones
   std::uint64_t revision_ ABSL_GUARDED_BY(mu_) = 0;
+  std::uint64_t members_ ABSL_GUARDED_BY(mu_) = 0;  // see Snapshot
   std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mu_);
 
   absl::Mutex observers_mu_ ABSL_ACQUIRED_BEFORE(mu_);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proxy/base/abseil.h"
+#include "proxy/base/log.h"
 #include "proxy/base/status.h"
 #include "proxy/registry/registry.h"
 
@@ -52,6 +53,7 @@ absl::StatusOr<ReplaceResult> Registry::Replace(std::string_view owner,
     Publish();
   }
   Notify();
+  const log::Together together;
   for (const ServerChange& change : plan->changes) TellChange(owner, change);
   return plan;
 }

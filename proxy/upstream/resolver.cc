@@ -46,6 +46,7 @@ void Resolver::Stop() {
   alive_.reset();
   lookup_.reset();
   watched_.clear();
+  synced_.reset();
 }
 
 void Resolver::ResolveSoon(std::string_view uid) {
@@ -58,6 +59,8 @@ void Resolver::ResolveSoon(std::string_view uid) {
 
 void Resolver::Sync() {
   const auto snapshot = registry_.snapshot();
+  if (synced_ == snapshot->members) return;
+  synced_ = snapshot->members;
   std::set<std::string_view> present;
   for (const auto& pool : snapshot->pools) {
     for (const auto& backend : pool->backends) {

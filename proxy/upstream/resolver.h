@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,7 @@ class Resolver {
   Registry& registry_;
   const OnAddresses on_addresses_;
   std::map<std::string, std::unique_ptr<Watched>, std::less<>> watched_;  // by uid
+  std::optional<std::uint64_t> synced_;  // `members` of the snapshot that watched_ is of
   std::unique_ptr<ChangeListener> changes_;
   std::unique_ptr<net::NameLookup> lookup_;
   // Expires with this, for what is still on its way here.

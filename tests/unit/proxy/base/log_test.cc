@@ -108,6 +108,23 @@ TEST_F(LogTest, DebugIsOffUnlessAskedFor) {
   EXPECT_TRUE(Enabled(Level::kDebug));
 }
 
+TEST_F(LogTest, LinesThatAreWrittenTogetherComeWholeAndInTheirOrder) {
+  Init(Level::kInfo, Format::kText);
+  const std::string lines = Captured([] {
+    const Together outer;
+    for (int i = 0; i < 500; ++i) {
+      const Together inner;
+      Info("number", {{"i", i}});
+    }
+  });
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 500) << lines;
+  std::size_t at = 0;
+  for (int i = 0; i < 500; ++i) {
+    at = lines.find(" i=" + std::to_string(i) + "\n", at);
+    ASSERT_NE(at, std::string::npos) << i;
+  }
+}
+
 // Puts a pipe in the place of stderr and takes it back.
 class PipeAsStderr {
  public:

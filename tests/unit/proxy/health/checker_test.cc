@@ -178,6 +178,29 @@ TEST_F(HealthCheckerTest, AProbeThatThrowsGivesItsTurnBack) {
   EXPECT_TRUE(StopEndsEverything());
 }
 
+// ---- reports ------------------------------------------------------------------------------------
+
+TEST_F(HeldProbesTest, WhatProbesFindInOneTurnIsPublishedOnce) {
+  AddMany(3);
+  Start();
+  const std::uint64_t generation = registry_.generation();
+  OnLoop([this] {
+    for (std::size_t i = 0; i < 3; ++i) ends_[Id(i)]->Set();
+  });
+  EXPECT_EQ(registry_.generation(), generation + 1);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(StateOf(Id(i)), ServerState::kActive);
+  EXPECT_TRUE(StopEndsEverything());
+}
+
+TEST_F(HeldProbesTest, WhatAProbeHasFoundIsReportedEvenIfTheEndComesNext) {
+  AddMany(1);
+  Start();
+  ends_[Id(0)]->Set();
+  loop_.Turn();
+  EXPECT_TRUE(StopEndsEverything());
+  EXPECT_EQ(StateOf(Id(0)), ServerState::kActive);
+}
+
 // ---- warnings -----------------------------------------------------------------------------------
 
 // Bug: one line a probe.
