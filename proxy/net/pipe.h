@@ -1,6 +1,7 @@
 // Pipes of the kernel, through which bytes go from one socket to another without being copied to us
 // (splice): for bodies so long that the two calls a piece are worth it.
 //
+// Who uses them must ignore SIGPIPE: splice has no flag that keeps it away.
 // Threads: the loop's. Lifetime: the pool outlives its leases. A pipe that still holds bytes when
 // its lease ends is closed, so no byte of one message gets into another.
 #pragma once

@@ -72,7 +72,7 @@ struct PoolTotals {
 struct HealthReport {
   ServerState state = ServerState::kWarming;  // kWarming, kActive or kUnhealthy
   std::string reason;
-  std::optional<WallTime> last_probe;  // nullopt: not the outcome of a probe
+  std::optional<WallTime> last_probe = {};  // nullopt: not the outcome of a probe
   std::uint32_t consecutive_failures = 0;
 };
 

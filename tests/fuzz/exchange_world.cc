@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -243,6 +244,7 @@ struct World::Plane {
 World::World(const Script& script, std::string_view input)
     : script_(script), cuts_(input), plane_(std::make_unique<Plane>(script.prefix)) {
   log::Init(log::Level::kError, log::Format::kText);
+  std::signal(SIGPIPE, SIG_IGN);  // as the daemon does: see net/pipe.h
   std::array<int, 2> pair{};
   Require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) == 0,
           "no socket pair");

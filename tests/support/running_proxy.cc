@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <utility>
 
@@ -23,6 +24,7 @@ ProxySettings TestSettings(std::uint32_t workers) {
 }
 
 RunningProxy::RunningProxy(ProxySettings settings) : thread_([this] { control_.Run(); }) {
+  std::signal(SIGPIPE, SIG_IGN);  // as the daemon does: see net/pipe.h
   log::Init(log::Level::kError, log::Format::kText);
   const absl::Status started = OnControl([&] {
     proxy_ = std::make_unique<Proxy>(std::move(settings), control_);
