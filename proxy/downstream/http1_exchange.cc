@@ -14,7 +14,8 @@ Http1Exchange::Http1Exchange(http1::Channel& channel, const message::RequestHead
     : channel_(channel),
       request_(request),
       facts_(facts),
-      read_timeout_(facts.settings->timeouts.idle) {
+      read_timeout_(facts.settings->timeouts.idle),
+      head_(*facts.head) {
   channel_.StartReadingBody(request.framing, request.length,
                             message::BodyLimitsOf(facts.settings->limits));
 }

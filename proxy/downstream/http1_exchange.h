@@ -16,6 +16,7 @@ class Http1Exchange final : public Exchange {
  public:
   struct Facts {
     std::string_view client_ip;
+    std::string* head;  // room for what is written; the session's, so that it is made once
     std::string_view request_id;
     Direction direction;  // of the listener
     HttpDateCache* date;
@@ -63,7 +64,7 @@ class Http1Exchange final : public Exchange {
   const message::RequestHead& request_;
   const Facts facts_;
   Duration read_timeout_;
-  std::string head_;
+  std::string& head_;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   bool close_ = false;

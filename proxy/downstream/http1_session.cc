@@ -44,7 +44,16 @@ class Http1Session {
 
   Awaitable<IdleConnection> Run() {
     for (;;) {
-      const net::error_code waited = co_await WaitForRequest();
+      net::error_code waited = net::asio::error::operation_aborted;
+      if (!context_.connections->closing()) {
+        member_.idle = true;
+        waited = co_await channel_.WaitForBytes(
+            std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout));
+        member_.idle = false;
+        // The request may have come in the very moment in which idle connections were interrupted.
+        if (waited != net::asio::error::operation_aborted) channel_.stream().ResumeReads();
+      }
+      if (waited == net::asio::error::operation_aborted) waited = co_await WaitForLastRequest();
       if (waited == net::asio::error::timed_out && MayPark()) {
         co_return IdleConnection{.stream = channel_.TakeStream(), .requests = requests_};
       }
@@ -65,18 +74,7 @@ class Http1Session {
            ParkedTimeout(*context_.listener) > Duration::zero();
   }
 
-  Awaitable<net::error_code> WaitForRequest() {
-    if (!context_.connections->closing()) {
-      member_.idle = true;
-      const auto error = co_await channel_.WaitForBytes(
-          std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout));
-      member_.idle = false;
-      if (error != net::asio::error::operation_aborted) {
-        // The request may have come in the very moment in which idle connections were interrupted.
-        channel_.stream().ResumeReads();
-        co_return error;
-      }
-    }
+  Awaitable<net::error_code> WaitForLastRequest() {
     // Idle connections end now, but not one whose request is there or (if it was accepted as the
     // listener closed) is due: its client would see a reset.
     const bool first = requests_ == 0;
@@ -92,9 +90,13 @@ class Http1Session {
   Awaitable<bool> ServeOne() {
     begin_ = context_.loop->now();
     RequestHead head;
-    Result<void> read =
-        co_await channel_.ReadHead(message::HeadLimitsOf(context_.pool->limits),
-                                   begin_ + context_.listener->request_head_timeout, head);
+    const message::HeadLimits limits = message::HeadLimitsOf(context_.pool->limits);
+    auto there = channel_.TryReadHead(limits, head);
+    if (!there) {
+      there = co_await channel_.ReadRestOfHead(
+          limits, begin_ + context_.listener->request_head_timeout, head);
+    }
+    Result<void>& read = *there;
     if (read) read = Check(head);
     read_ = Clock::now();
     RequestId generated;
@@ -110,9 +112,9 @@ class Http1Session {
     Http1Exchange exchange(channel_, head, FactsOf(request_id));
     RequestRecord record;
     if (head.max_forwards == 0) {
-      record = co_await AnswerOptions(exchange);
+      co_await AnswerOptions(exchange, record);
     } else {
-      record = co_await context_.forwarder->Forward(exchange, read_);
+      co_await context_.forwarder->Forward(exchange, read_, record);
     }
     record.bytes_in = exchange.bytes_in();
     record.bytes_out = exchange.bytes_out();
@@ -137,9 +139,10 @@ class Http1Session {
     return limit != 0 && requests_ >= limit;
   }
 
-  Http1Exchange::Facts FactsOf(std::string_view request_id) const {
+  Http1Exchange::Facts FactsOf(std::string_view request_id) {
     if (IsLastRequest()) context_.limit_hits->Add(Limit::kConnectionRequests);
     return {.client_ip = client_ip_,
+            .head = &outgoing_,
             .request_id = request_id,
             .direction = context_.listener->direction,
             .date = context_.date,
@@ -149,13 +152,11 @@ class Http1Session {
   }
 
   // It may be forwarded no further (RFC 9110 section 7.6.2): the answer is ours.
-  static Awaitable<RequestRecord> AnswerOptions(Http1Exchange& exchange) {
-    RequestRecord record;
+  static Awaitable<> AnswerOptions(Http1Exchange& exchange, RequestRecord& record) {
     record.status = 200;
     const auto sent = co_await exchange.SendOptionsAnswer();
     record.answer_complete = sent.has_value();
     if (!sent) record.error = sent.error();
-    co_return record;
   }
 
   Result<void> Check(RequestHead& head) const {
@@ -224,6 +225,7 @@ class Http1Session {
   http1::Channel channel_;
   ConnectionSet::Member member_;
   std::string client_ip_;
+  std::string outgoing_;    // the head of an answer
   std::uint64_t requests_;  // begun
   // Of the request that is served.
   TimePoint begin_;  // its first byte was there

@@ -80,14 +80,13 @@ Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hi
       via_name_(via_name),
       current_(std::move(current)) {}
 
-Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange, TimePoint read) {
-  Progress progress;
-  progress.read = read;
+Awaitable<> Forwarder::Forward(Exchange& exchange, TimePoint read, RequestRecord& record) {
+  Progress progress(record, read);
   const auto first = exchange.BufferedBody();
   if (!first) {
     hits_.Add(first.error().limit);
     co_await Conclude(exchange, progress, first.error());
-    co_return std::move(progress.record);
+    co_return;
   }
   progress.first = *first;
   for (std::uint32_t retries = 0;; ++retries) {
@@ -115,7 +114,6 @@ Awaitable<RequestRecord> Forwarder::Forward(Exchange& exchange, TimePoint read) 
       progress.failed.push_back(progress.backend);
     }
   }
-  co_return std::move(progress.record);
 }
 
 // Elsewhere if there is an elsewhere; then the one whose kept connection was stale, on a new one;
@@ -153,10 +151,14 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   NotePick(backend, progress);
   reporter_.CountPick(backend.counters().get());
   // One stale connection to a backend that was restarted means that all are.
-  const auto reuse =
-      progress.stale == nullptr ? upstream::Reuse::kAllowed : upstream::Reuse::kOpenNew;
-  auto connection = co_await connections_.Acquire(backend, settings_, reuse, exchange.direction());
-  if (!connection) co_return std::unexpected(connection.error());
+  auto connection = progress.stale == nullptr
+                        ? connections_.Reuse(backend, settings_, exchange.direction())
+                        : std::nullopt;
+  if (!connection) {
+    auto opened = co_await connections_.Open(backend, settings_, exchange.direction());
+    if (!opened) co_return std::unexpected(opened.error());
+    connection.emplace(*std::move(opened));
+  }
   progress.connected = std::max(progress.picked, loop_.now());
   progress.record.connect = progress.connected - progress.picked;
   // Who waits for a client that does not read would not notice the end of the connection.

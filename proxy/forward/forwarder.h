@@ -34,14 +34,15 @@ class Forwarder {
             const PoolSettings& settings, std::string_view via_name, CurrentSet current);
 
   // Serves one exchange to its end. Always answers, unless the client has left. `read`: when its
-  // head was complete, which is a moment ago.
-  net::Awaitable<RequestRecord> Forward(Exchange& exchange, TimePoint read);
+  // head was complete, which is a moment ago. What became of it is noted in `record`.
+  net::Awaitable<> Forward(Exchange& exchange, TimePoint read, RequestRecord& record);
 
  private:
   // What is kept from one try to the next.
   struct Progress {
-    RequestRecord record;
-    TimePoint read;
+    Progress(RequestRecord& its_record, TimePoint its_read) : record(its_record), read(its_read) {}
+    RequestRecord& record;
+    const TimePoint read;
     message::BodyPiece first;          // the part of the body that came with the head
     const Backend* backend = nullptr;  // of the try that is under way
     upstream::Pool::Backends failed;

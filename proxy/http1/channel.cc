@@ -15,6 +15,15 @@ constexpr std::uint64_t kSpliceFrom = 512 * 1024;
 // A long one is read into a large buffer from its first piece on.
 constexpr std::uint64_t kSmallBody = net::BufferPool::kSmall;
 
+auto Parse(message::HeadScanner& scanner, std::string_view bytes, const message::HeadLimits& limits,
+           message::RequestHead& head) {
+  return message::ParseRequestHead(scanner, bytes, limits, head);
+}
+auto Parse(message::HeadScanner& scanner, std::string_view bytes, const message::HeadLimits& limits,
+           message::ResponseHead& head) {
+  return message::ParseResponseHead(scanner, bytes, limits, head);
+}
+
 }  // namespace
 
 namespace asio = net::asio;
@@ -67,35 +76,43 @@ void Channel::FinishMessage() {
   got_bytes_ = HasBytes();
 }
 
-Awaitable<Result<void>> Channel::ReadHead(const message::HeadLimits& limits, TimePoint deadline,
-                                          message::RequestHead& head) {
-  return ReadHeadWith(message::ParseRequestHead, limits, deadline, head);
+std::optional<Result<void>> Channel::TryReadHead(const message::HeadLimits& limits,
+                                                 message::RequestHead& head) {
+  scanner_.Reset(empty_line_passed_);
+  return ParseHead(limits, head);
+}
+
+Awaitable<Result<void>> Channel::ReadRestOfHead(const message::HeadLimits& limits,
+                                                TimePoint deadline, message::RequestHead& head) {
+  return ReadUntilHead(limits, deadline, head);
 }
 
 Awaitable<Result<void>> Channel::ReadHead(const message::HeadLimits& limits, TimePoint deadline,
                                           message::ResponseHead& head) {
-  return ReadHeadWith(message::ParseResponseHead, limits, deadline, head);
+  scanner_.Reset(empty_line_passed_);
+  return ReadUntilHead(limits, deadline, head);
 }
 
-template <class Head, class Parse>
-Awaitable<Result<void>> Channel::ReadHeadWith(Parse parse, message::HeadLimits limits,
-                                              TimePoint deadline, Head& head) {
-  scanner_.Reset(empty_line_passed_);
+template <class Head>
+std::optional<Result<void>> Channel::ParseHead(const message::HeadLimits& limits, Head& head) {
+  if (!HasBytes()) return std::nullopt;
+  const std::string_view bytes(buffered().data(), buffered().size());
+  const auto parsed = Parse(scanner_, bytes, limits, head);
+  if (!parsed && side_ == Side::kUpstream) {
+    return FailAt(parsed.error().limit, ErrorKind::kUpstreamBadResponse, side_,
+                  parsed.error().detail, Sent::kAnswered);
+  }
+  if (!parsed) return std::unexpected(parsed.error());
+  if (!*parsed) return std::nullopt;
+  begin_ += **parsed;
+  return Result<void>();
+}
+
+template <class Head>
+Awaitable<Result<void>> Channel::ReadUntilHead(message::HeadLimits limits, TimePoint deadline,
+                                               Head& head) {
   for (;;) {
-    if (HasBytes()) {
-      const std::span<char> bytes = buffered();
-      const auto parsed =
-          parse(scanner_, std::string_view(bytes.data(), bytes.size()), limits, head);
-      if (!parsed && side_ == Side::kUpstream) {
-        co_return FailAt(parsed.error().limit, ErrorKind::kUpstreamBadResponse, side_,
-                         parsed.error().detail, Sent::kAnswered);
-      }
-      if (!parsed) co_return std::unexpected(parsed.error());
-      if (*parsed) {
-        begin_ += **parsed;
-        co_return Result<void>();
-      }
-    }
+    if (auto result = ParseHead(limits, head)) co_return *result;
     error_code error = co_await stream_->AwaitReadable(deadline - loop_.now());
     if (!error) {
       MakeRoom(limits.head_bytes);

@@ -44,8 +44,11 @@ class Channel {
   void FinishMessage();
 
   // ---- heads ----
-  net::Awaitable<Result<void>> ReadHead(const message::HeadLimits& limits, TimePoint deadline,
-                                        message::RequestHead& head);
+  // A request's head, if all of it is there already; nothing: ReadRestOfHead goes on.
+  std::optional<Result<void>> TryReadHead(const message::HeadLimits& limits,
+                                          message::RequestHead& head);
+  net::Awaitable<Result<void>> ReadRestOfHead(const message::HeadLimits& limits, TimePoint deadline,
+                                              message::RequestHead& head);
   net::Awaitable<Result<void>> ReadHead(const message::HeadLimits& limits, TimePoint deadline,
                                         message::ResponseHead& head);
 
@@ -74,9 +77,11 @@ class Channel {
   net::Awaitable<Result<void>> WriteRest(Duration timeout);
 
  private:
-  template <class Head, class Parse>
-  net::Awaitable<Result<void>> ReadHeadWith(Parse parse, message::HeadLimits limits,
-                                            TimePoint deadline, Head& head);
+  template <class Head>
+  std::optional<Result<void>> ParseHead(const message::HeadLimits& limits, Head& head);
+  template <class Head>
+  net::Awaitable<Result<void>> ReadUntilHead(message::HeadLimits limits, TimePoint deadline,
+                                             Head& head);
   void MakeRoom(std::size_t head_bytes);
   net::error_code FillNow();
   net::Awaitable<net::error_code> FillBody(Duration timeout);

@@ -171,35 +171,27 @@ std::optional<IoResult> Stream::TryRead(std::span<char> into) {
   return std::nullopt;
 }
 
+// What is there to be read comes before a deadline that has passed meanwhile.
 error_code Stream::ReadEnd() const {
   if (interrupted_ || !socket_) return asio::error::operation_aborted;
-  if (read_expired_) return asio::error::timed_out;
+  if (read_expired_ && !readable_) return asio::error::timed_out;
   return {};
 }
 
-Awaitable<IoResult> Stream::Read(std::span<char> into, Duration timeout) {
-  read_expired_ = false;
-  bool waited = false;
-  if (MustYield()) co_await NextTurn(loop_);
-  for (;;) {
-    if (const error_code end = ReadEnd()) co_return IoResult{.bytes = 0, .error = end};
-    if (const auto result = TryRead(into)) co_return *result;
-    if (!std::exchange(waited, true)) SetDeadline(read_deadline_, timeout);
-    direct_reads_ = 0;
-    co_await Wait(reader_);
-  }
+void Stream::BeginWait(ReadableWait& wait, std::coroutine_handle<> coroutine) {
+  wait.coroutine_ = coroutine;
+  // With something to read it only lets others have their turn.
+  if (wait.yields_ && readable_) return loop_.Schedule(wait);
+  direct_reads_ = 0;
+  SetDeadline(read_deadline_, wait.timeout_);
+  reader_ = &wait;
 }
 
-Awaitable<error_code> Stream::AwaitReadable(Duration timeout) {
-  read_expired_ = false;
-  if (MustYield()) co_await NextTurn(loop_);
-  bool waited = false;
+Awaitable<IoResult> Stream::Read(std::span<char> into, Duration timeout) {
   for (;;) {
-    const error_code end = ReadEnd();
-    if (end || readable_) co_return end;
-    if (!std::exchange(waited, true)) SetDeadline(read_deadline_, timeout);
-    direct_reads_ = 0;
-    co_await Wait(reader_);
+    const error_code end = co_await AwaitReadable(timeout);
+    if (end) co_return IoResult{.bytes = 0, .error = end};
+    if (const auto result = TryRead(into)) co_return *result;
   }
 }
 

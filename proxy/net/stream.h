@@ -89,8 +89,9 @@ class Stream final : public SlabObject, private IoSource {
   // Reads at least one byte.
   Awaitable<IoResult> Read(std::span<char> into, Duration timeout);
 
-  // Completes once Read would not block; no buffer is held meanwhile.
-  Awaitable<error_code> AwaitReadable(Duration timeout);
+  // To be awaited: an error_code once Read would not block; no buffer is held meanwhile.
+  class ReadableWait;
+  ReadableWait AwaitReadable(Duration timeout);
   // A read would not block, as far as is known.
   bool readable() const { return readable_; }
   // Reads what is there; nothing: it would block.
@@ -161,6 +162,7 @@ class Stream final : public SlabObject, private IoSource {
   void OnEvents(std::uint32_t events) override;
   void WakeUp(Runnable*& slot);
   bool MustYield();
+  void BeginWait(ReadableWait& wait, std::coroutine_handle<> coroutine);
   void SetDeadline(Deadline& deadline, Duration timeout);
   void OnDeadline(Deadline& deadline, Runnable*& slot, bool& expired);
   ssize_t Send(GatherBuffers& buffers);
@@ -186,5 +188,32 @@ class Stream final : public SlabObject, private IoSource {
   Deadline read_deadline_;
   Deadline write_deadline_;
 };
+
+// Whatever resumes it has ended the wait: an event, the deadline, InterruptRead or Close.
+class [[nodiscard]] Stream::ReadableWait final : public Waiter {
+ public:
+  ReadableWait(Stream& stream, Duration timeout) : stream_(stream), timeout_(timeout) {}
+  ~ReadableWait() {
+    if (stream_.reader_ == this) stream_.reader_ = nullptr;
+  }
+  ReadableWait(const ReadableWait&) = delete;
+  ReadableWait& operator=(const ReadableWait&) = delete;
+
+  bool await_ready() {
+    stream_.read_expired_ = false;
+    yields_ = stream_.MustYield();
+    return !yields_ && (stream_.readable_ || stream_.ReadEnd());
+  }
+  void await_suspend(std::coroutine_handle<> coroutine) { stream_.BeginWait(*this, coroutine); }
+  error_code await_resume() const { return stream_.ReadEnd(); }
+
+ private:
+  friend class Stream;
+  Stream& stream_;
+  const Duration timeout_;
+  bool yields_ = false;
+};
+
+inline Stream::ReadableWait Stream::AwaitReadable(Duration timeout) { return {*this, timeout}; }
 
 }  // namespace remora::proxy::net

@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/settings.h"
 #include "proxy/observe/access_line.h"
+#include "proxy/observe/log_output.h"
 #include "proxy/observe/request_record.h"
 
 namespace remora::proxy {
@@ -46,7 +47,7 @@ class AccessLog {
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
  private:
-  AccessLog(const AccessLogSettings& settings, int descriptor, AccessFormat format);
+  AccessLog(const AccessLogSettings& settings, LogOutput output, AccessFormat format);
 
   bool Sampled(const RequestRecord& record);
   void Run();
@@ -60,8 +61,7 @@ class AccessLog {
   const std::string path_;
   const AccessFormat format_;
   // The writing thread's.
-  int descriptor_;
-  std::size_t max_chunk_;  // that one write takes
+  LogOutput output_;  // the writing thread's
   std::atomic<std::uint64_t> seen_ = 0;
   std::atomic<std::uint64_t> lines_ = 0;
   std::atomic<std::uint64_t> dropped_ = 0;

@@ -46,15 +46,19 @@ Pool::Borrowed::~Borrowed() {
   }
 }
 
-Awaitable<Result<Pool::Borrowed>> Pool::Acquire(Backend& backend, const PoolSettings& settings,
-                                                Reuse reuse, Direction direction) {
+std::optional<Pool::Borrowed> Pool::Reuse(Backend& backend, const PoolSettings& settings,
+                                          Direction direction) {
+  if (IsCut(direction)) return std::nullopt;
+  Host& host = hosts_[&backend];
+  auto idle = TakeIdle(host, backend);
+  if (idle == nullptr) return std::nullopt;
+  return std::optional<Borrowed>(std::in_place, *this, host, backend, settings, direction,
+                                 std::move(idle));
+}
+
+Awaitable<Result<Pool::Borrowed>> Pool::Open(Backend& backend, const PoolSettings& settings,
+                                             Direction direction) {
   if (IsCut(direction)) co_return CutError();
-  if (reuse == Reuse::kAllowed) {
-    Host& host = hosts_[&backend];
-    if (auto idle = TakeIdle(host, backend)) {
-      co_return Borrowed(*this, host, backend, settings, direction, std::move(idle));
-    }
-  }
   auto opened = co_await Connect(backend, settings, direction);
   if (!opened) co_return std::unexpected(opened.error());
   co_return Borrowed(*this, hosts_[&backend], backend, settings, direction, std::move(*opened));

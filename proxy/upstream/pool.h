@@ -30,9 +30,6 @@
 
 namespace remora::proxy::upstream {
 
-// kOpenNew: this request has met a stale connection already.
-enum class Reuse : std::uint8_t { kAllowed, kOpenNew };
-
 class Pool {
  public:
   // `counters` outlives the pool.
@@ -41,9 +38,12 @@ class Pool {
   class Borrowed;
   // A connection for one request to `backend`, which the caller has counted in. `direction`: of the
   // listener that the request came over.
-  // Errors: kConnectFailed, kConnectTimeout, kOverloaded, kDraining; nothing was sent.
-  net::Awaitable<Result<Borrowed>> Acquire(Backend& backend, const PoolSettings& settings,
-                                           Reuse reuse, Direction direction);
+  // One that is kept; nullopt: there is none.
+  std::optional<Borrowed> Reuse(Backend& backend, const PoolSettings& settings,
+                                Direction direction);
+  // A new one. Errors: kConnectFailed, kConnectTimeout, kOverloaded, kDraining; nothing was sent.
+  net::Awaitable<Result<Borrowed>> Open(Backend& backend, const PoolSettings& settings,
+                                        Direction direction);
 
   using Backends = absl::InlinedVector<const Backend*, 4>;
   // Appends those that took no connection a moment ago: with nothing active they would win every
