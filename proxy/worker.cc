@@ -21,6 +21,7 @@ namespace {
 // After an accept that failed (descriptors) or while the connection limit is reached.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::seconds kWarnEvery{10};
+constexpr int kAcceptsATurn = 16;
 // How often, and for how long after a session has ended, it is asked for memory that is no longer
 // needed: one look sees the end of what was busy, the next what has been unused since then, the
 // third what that has made unused.
@@ -156,6 +157,18 @@ Awaitable<> Worker::AcceptLoop(Listening& listening) {
       if (listening.closing()) co_return;
       continue;
     }
+    Admit(listening, std::move(*accepted));
+    AdmitWaiting(listening);
+  }
+}
+
+// A turn of a busy worker takes milliseconds: who comes at the same time must not wait for as many
+// turns as there are others.
+void Worker::AdmitWaiting(Listening& listening) {
+  for (int i = 0; i < kAcceptsATurn; ++i) {
+    if (budget_.open.load(std::memory_order_relaxed) >= budget_.limit) return;
+    auto accepted = listening.listener->TryAccept();
+    if (!accepted) return;
     Admit(listening, std::move(*accepted));
   }
 }

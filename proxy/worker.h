@@ -80,6 +80,7 @@ class Worker {
   const BackendSet& CurrentSet(std::size_t pool);
   net::Awaitable<> AcceptLoop(Listening& listening);
   void Admit(Listening& listening, net::Accepted accepted);
+  void AdmitWaiting(Listening& listening);
   void Serve(Listening& listening, IdleConnection connection);
   void OnServed(Listening& listening, IdleConnection idle);
   void OnConnectionGone(Listening& listening);

@@ -18,6 +18,7 @@ struct ConnectionSet::Parked final : Hook, net::Runnable, net::SlabObject {
         deadline([](void* self) { static_cast<Parked*>(self)->OnDeadline(); }, this) {}
 
   void OnDeadline() {
+    if (connection.stream->readable()) return;  // in this very turn: it is resumed
     set.hits_.Add(Limit::kKeepAliveTime);
     connection.stream->Close();
   }

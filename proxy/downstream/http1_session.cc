@@ -126,11 +126,11 @@ class Http1Session {
     co_return false;
   }
 
-  // The client has said that nothing follows (RFC 9112 section 9.6), so that nothing can come that
-  // would destroy the answer; behind a body some send an empty line. Two system calls and a turn
-  // less.
-  bool LeavesAtOnce(const RequestHead& head) const {
-    return !head.keep_alive && head.framing == message::Framing::kNone && !channel_.HasBytes();
+  // The client has said close, so nothing follows (RFC 9112 section 9.6) that would destroy the
+  // answer; behind a body some send an empty line. Two system calls and a turn less.
+  bool LeavesAtOnce(const RequestHead& head) {
+    return !head.keep_alive && head.minor_version == 1 && head.framing == message::Framing::kNone &&
+           !channel_.HasBytes() && !channel_.stream().HadNews();
   }
 
   // True: the connection may serve no more requests behind this one.

@@ -29,8 +29,9 @@ struct Forwarder::Upload {
 
   net::Event done;
   bool running = true;
-  bool complete = false;  // the last piece has been sent
-  bool invited = true;    // false while the client waits for a 100 (Expect: 100-continue)
+  bool complete = false;             // the last piece has been sent
+  const BodyPiece* first = nullptr;  // what of the request has not all been sent
+  bool invited = true;  // false while the client waits for a 100 (Expect: 100-continue)
   std::uint64_t pieces = 0;
   TimePoint ended;
   std::optional<ProxyError> error;
@@ -204,21 +205,19 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
   const auto sent = co_await connection.SendRequest(exchange.request(), forwarded, progress.first);
   progress.reused = connection.reused();
   // A backend that refuses a request early may close before it has read all: its answer counts.
-  // One that does not read will not answer either.
-  if (!sent &&
-      (sent.error().sent == Sent::kNothing || sent.error().kind == ErrorKind::kUpstreamTimeout)) {
-    co_return sent;
-  }
-  if (sent && !progress.first.more.empty()) {
+  if (!sent && sent.error().sent == Sent::kNothing) co_return std::unexpected(sent.error());
+  const bool first_is_sent = sent && *sent;
+  if (first_is_sent && !progress.first.more.empty()) {
     // No large buffer is held until the answer comes.
     exchange.ForgetBody();
     progress.replayable = false;
   }
-  if (progress.first.end || !sent) {
+  if (!sent || (first_is_sent && progress.first.end)) {
     auto result = co_await RelayAnswer(exchange, connection, nullptr, progress);
     co_return result;
   }
   Upload upload(loop_);
+  upload.first = first_is_sent ? nullptr : &progress.first;
   upload.invited = !exchange.request().expects_continue || !progress.first.empty();
   progress.replayable = false;
   Start(RelayUpload(exchange, connection, upload), upload);
@@ -327,7 +326,18 @@ void Forwarder::Start(Awaitable<> work, Upload& upload) {
 
 Awaitable<> Forwarder::RelayUpload(Exchange& exchange, upstream::Connection& connection,
                                    Upload& upload) {
-  for (bool ended = false; !ended;) {
+  bool ended = false;
+  if (upload.first != nullptr) {
+    const auto sent = co_await connection.SendRest();
+    ++upload.pieces;
+    if (!sent) {
+      upload.error = sent.error();
+      co_return;
+    }
+    ended = upload.first->end;
+    exchange.ForgetBody();
+  }
+  while (!ended) {
     const auto piece = co_await exchange.ReadBody();
     if (!piece) {
       upload.error = piece.error();

@@ -1,6 +1,7 @@
 #include "proxy/http1/channel.h"
 
 #include <algorithm>
+#include <cassert>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -10,8 +11,10 @@ namespace remora::proxy::http1 {
 
 namespace {
 
-// Bodies from which on it is worth it: see MaySplice.
+// While so much is left of a body: see MaySplice.
 constexpr std::uint64_t kSpliceFrom = 512 * 1024;
+// What the loop's timers round up by.
+constexpr Duration kDeadlineSlack = 2 * net::TimerWheel::kTick;
 // A long one is read into a large buffer from its first piece on.
 constexpr std::uint64_t kSmallBody = net::BufferPool::kSmall;
 
@@ -114,6 +117,8 @@ Awaitable<Result<void>> Channel::ReadUntilHead(message::HeadLimits limits, TimeP
   for (;;) {
     if (auto result = ParseHead(limits, head)) co_return *result;
     error_code error = co_await stream_->AwaitReadable(deadline - loop_.now());
+    // Bytes that trickle in are always there when a deadline is looked at.
+    if (!error && loop_.now() >= deadline + kDeadlineSlack) error = asio::error::timed_out;
     if (!error) {
       MakeRoom(limits.head_bytes);
       error = FillNow();
@@ -278,6 +283,7 @@ std::optional<Result<void>> Channel::TryWrite(std::string_view head, BodyPiece p
 }
 
 void Channel::AddChunk(const BodyPiece& piece) {
+  assert(piece.pipe == nullptr && piece.more.empty());  // bodies with a length only
   if (!piece.data.empty()) {
     auto* end =
         std::to_chars(size_line_.begin(), size_line_.begin() + 16, piece.data.size(), 16).ptr;

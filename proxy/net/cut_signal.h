@@ -27,9 +27,7 @@ class CutSignal {
   Awaitable<std::optional<T>> Run(Loop& loop, Awaitable<T> work) {
     if (cut_) co_return std::nullopt;
     // Its memory and all that it holds has gone when this ends.
-    auto result = co_await WorkScope<T>(*this, loop, std::move(work));
-    if (cut_) co_return std::nullopt;
-    co_return std::move(result);
+    co_return co_await WorkScope<T>(*this, loop, std::move(work));
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <array>
 #include <new>
 
+#include "proxy/net/asan.h"
 #include "proxy/net/heap_use.h"
 
 namespace remora::proxy::net {
@@ -31,7 +32,9 @@ struct FreeFrame {
 
 class FreeFrames {
  public:
-  FreeFrames() = default;
+  FreeFrames() {
+    for (std::size_t i = 0; i < lists_.size(); ++i) lists_[i].size = (i + 1) * kStep;
+  }
   ~FreeFrames() {
     for (List& list : lists_) {
       while (list.first != nullptr) ::operator delete(list.Pop());
@@ -43,6 +46,7 @@ class FreeFrames {
   struct List {
     void* Pop() {
       FreeFrame* const frame = first;
+      MarkUsed(frame, size);
       first = frame->next;
       --count;
       spare = std::min(spare, count);
@@ -51,17 +55,18 @@ class FreeFrames {
     void Push(void* memory) {
       first = ::new (memory) FreeFrame{.next = first};
       ++count;
+      MarkFree(memory, size);
     }
     FreeFrame* first = nullptr;
+    std::size_t size = 0;  // of each
     std::size_t count = 0;
     std::size_t spare = 0;  // the least that were there since the last ReleaseSpare
   };
   List& Of(std::size_t size) { return lists_[(size - 1) / kStep]; }
 
   void ReleaseSpare() {
-    for (std::size_t i = 0; i < lists_.size(); ++i) {
-      List& list = lists_[i];
-      for (std::size_t left = list.spare; left != 0; --left) ToHeap(list.Pop(), (i + 1) * kStep);
+    for (List& list : lists_) {
+      for (std::size_t left = list.spare; left != 0; --left) ToHeap(list.Pop(), list.size);
       list.spare = list.count;
     }
   }

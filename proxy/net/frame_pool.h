@@ -1,4 +1,4 @@
-// Memory for the frames of coroutines: a request starts about twenty, all of the same few sizes.
+// Memory for the frames of coroutines: a request starts about ten, all of the same few sizes.
 //
 // Threads: each has lists of its own; a frame may be given back on another thread than it was taken
 // on. Free frames are kept up to a bound.

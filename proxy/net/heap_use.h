@@ -1,4 +1,4 @@
-// What a thread's pools (frames, buffers, slabs) have taken from the heap, and whether so much of
+// What a thread's pools (frames, buffers) have taken from the heap, and whether so much of
 // it has come back that the kernel should get it (ReleaseHeap in base/heap.h).
 //
 // Threads: OfThisThread is each thread's own; pure otherwise. What is given back on another thread

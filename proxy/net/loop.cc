@@ -33,9 +33,7 @@ int EpollTimeout(Duration wait) {
 
 }  // namespace
 
-Root::Root(Loop& loop, Function start) : Runnable(start), loop_(loop) {
-  loop_.roots_.push_back(*this);
-}
+Root::Root(Loop& loop, Function start) : Runnable(start) { loop.roots_.push_back(*this); }
 
 Root::~Root() = default;
 
@@ -50,8 +48,8 @@ Loop::Loop()
 }
 
 Loop::~Loop() {
-  // One that ends may end others.
-  while (!roots_.empty()) roots_.front().Destroy();
+  // The newest first: it may refer to what an older one holds.
+  while (!roots_.empty()) roots_.back().Destroy();
   close(wake_fd_);
   close(epoll_fd_);
 }
@@ -136,6 +134,7 @@ bool Loop::Turn(Duration longest) {
   const int timeout = EpollTimeout(std::min(longest, UntilNext(now_)));
   const int count = epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout);
   now_ = Clock::now();
+  ++turn_;
   in_turn_ = true;
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];

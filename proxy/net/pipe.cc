@@ -44,8 +44,11 @@ void PipePool::Lease::Reset() {
 PipePool::Lease PipePool::Take() {
   if (lent_ == kMost) return {};
   std::unique_ptr<Pipe> pipe;
-  if (free_.empty()) {
+  if (free_.empty() && hold_off_ != 0) {
+    --hold_off_;
+  } else if (free_.empty()) {
     pipe = Pipe::Open();
+    if (pipe == nullptr) hold_off_ = kHoldOff;
   } else {
     pipe = std::move(free_.back());
     free_.pop_back();

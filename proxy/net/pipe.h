@@ -54,16 +54,21 @@ class PipePool {
 
   // Empty: kMost are lent, or none can be opened; copy instead.
   Lease Take();
+  // Descriptors are short.
+  void DropFree() { free_.clear(); }
 
  private:
   // Two descriptors each; a host that has many large bodies at a time is as busy with copying.
   static constexpr std::size_t kMost = 32;
   static constexpr std::size_t kKeep = 2;
+  // After none could be opened, so many are not tried.
+  static constexpr std::size_t kHoldOff = 256;
 
   void Give(std::unique_ptr<Pipe> pipe);
 
   std::vector<std::unique_ptr<Pipe>> free_;
   std::size_t lent_ = 0;
+  std::size_t hold_off_ = 0;
 };
 
 }  // namespace remora::proxy::net

@@ -1,13 +1,12 @@
 #include "proxy/net/slab_pool.h"
 
-#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 
 #include <cassert>
 #include <cstdint>
 #include <new>
 
-#include "proxy/net/heap_use.h"
+#include "proxy/net/asan.h"
 
 namespace remora::proxy::net {
 namespace {
@@ -33,7 +32,7 @@ struct SlabPool::Slab : Hook {
     ++used;
     void* slot = free;
     if (slot != nullptr) {
-      ASAN_UNPOISON_MEMORY_REGION(slot, size);
+      MarkUsed(slot, size);
       free = free->next;
     } else {
       slot = reinterpret_cast<std::byte*>(this) + fresh;
@@ -44,7 +43,7 @@ struct SlabPool::Slab : Hook {
   void Give(void* object) {
     --used;
     free = ::new (object) FreeSlot{.next = free};
-    ASAN_POISON_MEMORY_REGION(object, size);
+    MarkFree(object, size);
   }
 
   SlabPool& pool;
@@ -78,7 +77,6 @@ SlabPool::Slab& SlabPool::WithRoom(std::size_t index) {
     if (memory == MAP_FAILED) throw std::bad_alloc();
     list.push_front(*::new (memory) Slab(*this, index));
     ++slabs_;
-    HeapUse::OfThisThread().Take(kSlabSize);
   }
   return static_cast<Slab&>(list.front());
 }
@@ -98,10 +96,9 @@ void SlabPool::GiveTo(Slab& slab, void* object) noexcept {
 
 void SlabPool::Unmap(Slab& slab) noexcept {
   slab.~Slab();
-  ASAN_UNPOISON_MEMORY_REGION(&slab, kSlabSize);
+  MarkUsed(&slab, kSlabSize);
   munmap(&slab, kSlabSize);
   --slabs_;
-  HeapUse::OfThisThread().Give(kSlabSize);
 }
 
 }  // namespace remora::proxy::net

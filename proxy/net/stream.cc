@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "proxy/net/buffer_pool.h"
+
 namespace remora::proxy::net {
 namespace {
 
@@ -118,7 +120,7 @@ Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::Connect(
   if (connected) co_return stream;
   stream->WatchWritable();
   stream->SetDeadline(stream->write_deadline_, timeout);
-  while (!stream->writable_ && !stream->write_expired_) co_await Wait(stream->writer_);
+  while (!stream->writable_ && !stream->write_expired_) co_await WritableWait(stream->writer_);
   if (!stream->writable_) co_return std::unexpected(asio::error::timed_out);
   if (const error_code error = stream->ConnectError()) co_return std::unexpected(error);
   co_return stream;
@@ -181,7 +183,7 @@ error_code Stream::ReadEnd() const {
 void Stream::BeginWait(ReadableWait& wait, std::coroutine_handle<> coroutine) {
   wait.coroutine_ = coroutine;
   // With something to read it only lets others have their turn.
-  if (wait.yields_ && readable_) return loop_.Schedule(wait);
+  if (wait.yields_) return loop_.Schedule(wait);
   direct_reads_ = 0;
   SetDeadline(read_deadline_, wait.timeout_);
   reader_ = &wait;
@@ -264,7 +266,7 @@ Awaitable<error_code> Stream::Write(GatherBuffers& buffers, Duration timeout) {
 Awaitable<error_code> Stream::AwaitWritable(Duration timeout) {
   write_expired_ = false;
   SetDeadline(write_deadline_, timeout);
-  while (!writable_ && !write_expired_ && socket_) co_await Wait(writer_);
+  while (!writable_ && !write_expired_ && socket_) co_await WritableWait(writer_);
   if (socket_ && !writable_) co_return asio::error::timed_out;
   co_return error_code();
 }
@@ -277,6 +279,7 @@ std::optional<IoResult> Stream::TryReadInto(Pipe& pipe, std::size_t most) {
                                    std::min(most, pipe.capacity()), SPLICE_F_NONBLOCK);
     if (bytes > 0) {
       pipe.bytes_ = static_cast<std::size_t>(bytes);
+      direct_reads_ += static_cast<int>(pipe.bytes_ / BufferPool::kLarge);
       return IoResult{.bytes = pipe.bytes_, .error = {}};
     }
     if (bytes == 0) return IoResult{.bytes = 0, .error = asio::error::eof};

@@ -129,15 +129,15 @@ class Stream final : public SlabObject, private IoSource {
   SocketAddress PeerAddress() const;
 
  private:
-  // Waits for one direction: resumed by the loop's events, the deadline, Interrupt and Close.
-  class [[nodiscard]] Wait final : public Waiter {
+  // Waits until it may be written: resumed by the loop's events, the deadline and Close.
+  class [[nodiscard]] WritableWait final : public Waiter {
    public:
-    explicit Wait(Runnable*& slot) : slot_(slot) {}
-    ~Wait() {
+    explicit WritableWait(Runnable*& slot) : slot_(slot) {}
+    ~WritableWait() {
       if (slot_ == this) slot_ = nullptr;
     }
-    Wait(const Wait&) = delete;
-    Wait& operator=(const Wait&) = delete;
+    WritableWait(const WritableWait&) = delete;
+    WritableWait& operator=(const WritableWait&) = delete;
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> coroutine) noexcept {
       coroutine_ = coroutine;
@@ -189,6 +189,8 @@ class Stream final : public SlabObject, private IoSource {
   Deadline write_deadline_;
 };
 
+static_assert(sizeof(Stream) <= SlabPool::kMaxSize);
+
 // Whatever resumes it has ended the wait: an event, the deadline, InterruptRead or Close.
 class [[nodiscard]] Stream::ReadableWait final : public Waiter {
  public:
@@ -201,8 +203,9 @@ class [[nodiscard]] Stream::ReadableWait final : public Waiter {
 
   bool await_ready() {
     stream_.read_expired_ = false;
-    yields_ = stream_.MustYield();
-    return !yields_ && (stream_.readable_ || stream_.ReadEnd());
+    if (stream_.ReadEnd()) return true;
+    yields_ = stream_.readable_ && stream_.MustYield();
+    return stream_.readable_ && !yields_;
   }
   void await_suspend(std::coroutine_handle<> coroutine) { stream_.BeginWait(*this, coroutine); }
   error_code await_resume() const { return stream_.ReadEnd(); }

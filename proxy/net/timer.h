@@ -35,7 +35,8 @@ class Timer {
     if (waiter_ != nullptr) std::exchange(waiter_, nullptr)->EndEarly();
   }
 
-  // `co_await timer.Wait()`: until the expiry, or until Cancel or ExpireAt end it early (false).
+  // `co_await timer.WaitForExpiry()`: until the expiry, or until Cancel or ExpireAt end it early
+  // (false).
   class [[nodiscard]] Wait : public Moment {
    public:
     explicit Wait(Timer& timer)

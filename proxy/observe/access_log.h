@@ -60,7 +60,6 @@ class AccessLog {
   const double sample_;
   const std::string path_;
   const AccessFormat format_;
-  // The writing thread's.
   LogOutput output_;  // the writing thread's
   std::atomic<std::uint64_t> seen_ = 0;
   std::atomic<std::uint64_t> lines_ = 0;

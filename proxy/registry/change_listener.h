@@ -26,7 +26,8 @@ class ChangeListener {
       if (state->pending.exchange(true)) return;
       post([state] {
         state->pending = false;
-        if (state->on_change) state->on_change();
+        // A copy: it may end the listener.
+        if (const auto on_change = state->on_change) on_change();
       });
     });
   }

@@ -16,7 +16,7 @@ Http1Connection::Http1Connection(net::Loop& loop, std::unique_ptr<net::Stream> s
       channel_(loop, std::move(stream), Side::kUpstream),
       read_timeout_(settings.timeouts.idle) {}
 
-Awaitable<Result<void>> Http1Connection::SendRequest(const message::RequestHead& request,
+Awaitable<Result<bool>> Http1Connection::SendRequest(const message::RequestHead& request,
                                                      const message::ForwardedRequest& forwarded,
                                                      BodyPiece first) {
   ++requests_;
@@ -24,10 +24,18 @@ Awaitable<Result<void>> Http1Connection::SendRequest(const message::RequestHead&
   message::AppendRequestHead(request, forwarded, head_);
   channel_.StartWritingBody(request.framing);
   co_await net::SendTurn(channel_.loop());
-  auto written = channel_.TryWrite(head_, first);
-  if (!written) written = co_await channel_.WriteRest(settings_.timeouts.idle);
-  Result<void>& result = *written;
-  sent_all_ = result.has_value() && first.end;
+  const auto written = channel_.TryWrite(head_, first);
+  first_ends_ = first.end;
+  if (!written) co_return false;
+  if (!*written) co_return Explain(Result<bool>(std::unexpected(written->error())));
+  sent_all_ = first_ends_;
+  co_return true;
+}
+
+Awaitable<Result<void>> Http1Connection::SendRest() {
+  auto result = co_await channel_.WriteRest(settings_.timeouts.idle);
+  if (!result) result.error().sent = channel_.got_bytes() ? Sent::kAnswered : Sent::kMaybe;
+  sent_all_ = result.has_value() && first_ends_;
   co_return Explain(result);
 }
 

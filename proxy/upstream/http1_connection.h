@@ -16,9 +16,10 @@ class Http1Connection final : public Connection {
   Http1Connection(net::Loop& loop, std::unique_ptr<net::Stream> stream,
                   const PoolSettings& settings);
 
-  net::Awaitable<Result<void>> SendRequest(const message::RequestHead& request,
+  net::Awaitable<Result<bool>> SendRequest(const message::RequestHead& request,
                                            const message::ForwardedRequest& forwarded,
                                            message::BodyPiece first) override;
+  net::Awaitable<Result<void>> SendRest() override;
   net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
   net::Awaitable<Result<void>> ReadHead(const message::RequestHead& request, TimePoint deadline,
                                         message::ResponseHead& head) override;
@@ -37,7 +38,10 @@ class Http1Connection final : public Connection {
   }
 
   // An idle connection that is closed, broken or talks out of turn must not be used.
-  bool Usable() { return !channel_.stream().HadNews(); }
+  // `certain`: the kernel is asked, as what it has may be newer than what the loop knows.
+  bool Usable(bool certain) {
+    return certain ? !channel_.stream().HasNews() : !channel_.stream().HadNews();
+  }
 
   // While it is idle: nothing is held for the next request.
   void ReleaseMemory() { std::string().swap(head_); }
@@ -56,7 +60,8 @@ class Http1Connection final : public Connection {
   std::string head_;  // outgoing, reused
   std::uint32_t requests_ = 0;
   bool sent_all_ = false;
-  bool answered_ = false;  // a final head was read
+  bool first_ends_ = false;  // what SendRequest was given is the whole body
+  bool answered_ = false;    // a final head was read
   bool keep_alive_ = false;
   bool tunnel_ = false;
   bool cut_ = false;

@@ -80,8 +80,9 @@ Pool::OpenedPtr Pool::TakeIdle(Host& host, const Backend& backend) {
     if (opened->generation != backend.addresses_generation()) continue;
     // Bytes that came while it was idle would be taken for the answer, whatever the method (RFC
     // 9112 section 9.2), and what can't be repeated must not meet a connection that is known to be
-    // closed. The loop knows of all that came before this request did.
-    if (opened->connection.Usable()) return opened;
+    // closed. The loop knows of all that came before this turn, so before this request did, unless
+    // the connection became idle in it.
+    if (opened->connection.Usable(opened->idle_since == loop_.turn())) return opened;
   }
   return nullptr;
 }
@@ -105,6 +106,7 @@ Awaitable<Result<Pool::OpenedPtr>> Pool::Connect(Backend& backend, const PoolSet
   if (connected && !*connected && net::IsLocalShortage(connected->error()) && idle() != 0) {
     // Idle connections are only kept for speed: they are the first to go.
     DropIdle();
+    loop_.pipes().DropFree();
     connected = co_await ConnectAny(backend, addresses, direction, deadline);
   }
   if (!connected) co_return CutError();
@@ -156,6 +158,7 @@ void Pool::GiveBack(Host& host, const Backend& backend, const PoolSettings& sett
     counters_.upstream_idle.Sub();
   }
   opened->expires = loop_.now() + settings.timeouts.upstream_idle;
+  opened->idle_since = loop_.turn();
   host.idle.push_back(std::move(opened));
   counters_.upstream_idle.Add();
   if (!sweep_.armed()) loop_.Arm(sweep_, kSweepInterval);
@@ -167,7 +170,7 @@ void Pool::Sweep() {
   const TimePoint now = Clock::now();
   for (auto& [backend, host] : hosts_) {
     counters_.upstream_idle.Sub(std::erase_if(host.idle, [now](const OpenedPtr& kept) {
-      return kept->expires <= now || !kept->connection.Usable();
+      return kept->expires <= now || !kept->connection.Usable(/*certain=*/false);
     }));
     // So that none keeps a page of the heap after a burst (1,024 of them 4 MB).
     for (const OpenedPtr& kept : host.idle) kept->connection.ReleaseMemory();

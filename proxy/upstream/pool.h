@@ -79,11 +79,14 @@ class Pool {
     }
     Http1Connection connection;
     const std::uint32_t generation;  // of the backend's addresses when it was opened
-    TimePoint expires;               // while it is idle
+    // While it is idle.
+    TimePoint expires;
+    std::uint64_t idle_since = 0;  // turn of the loop
     // While it is lent.
     Direction direction = Direction::kOutbound;
     std::function<void()> on_cut;
   };
+  static_assert(sizeof(Opened) <= net::SlabPool::kMaxSize);
   using OpenedPtr = std::unique_ptr<Opened>;
   // A connection that is being opened.
   struct Connecting : Hook {

@@ -43,8 +43,7 @@ std::string Post(std::string_view body) {
 constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 // Less than a pipe holds fits between us and the one at the other end.
-void Narrow(const Peer& peer) {
-  const int size = 128 * 1024;
+void Narrow(const Peer& peer, int size = 128 * 1024) {
   setsockopt(peer.fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
@@ -209,6 +208,32 @@ TEST(LongBodiesTest, ABackendThatStopsReadingAnswersEarly) {
   EXPECT_EQ(client.ReadResponse().status(), 413U);
   sender.join();
   EXPECT_TRUE(proxy.WaitForIdle());
+}
+
+// More than the backend's window takes is sent with the head: its answer is heard all the same.
+TEST(LongBodiesTest, ABackendThatReadsOnlyTheHeadAnswersAtOnce) {
+  FakeBackend backend([](Peer& peer, FakeBackend& self) {
+    Narrow(peer, 4096);
+    peer.ReadRequestHead();
+    peer.Send(
+        "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n"
+        "Connection: close\r\n\r\nbig");
+    self.WaitForRelease();  // it neither reads on nor closes
+  });
+  ProxySettings settings = testing::TestSettings();
+  settings.pools[0].timeouts.idle = std::chrono::seconds(20);
+  RunningProxy proxy(settings);
+  proxy.AddActive("s1", backend);
+  for (const std::size_t size : {100'000U, 400'000U, 5'000'000U}) {
+    const auto begin = std::chrono::steady_clock::now();
+    Peer client = proxy.Connect();
+    const std::string request = Post(Body(size));
+    std::thread sender = SendBeside(client, request);
+    EXPECT_EQ(client.ReadResponse().status(), 413U) << size;
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10)) << size;
+    client.Close();
+    sender.join();
+  }
 }
 
 // While the pipe is full and its reader has stopped.

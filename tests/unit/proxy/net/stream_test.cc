@@ -259,6 +259,38 @@ TEST_F(StreamPairTest, AWriteThatNobodyReadsMeetsItsDeadline) {
   EXPECT_EQ(*result, asio::error::timed_out);
 }
 
+// Also where it is the turn of others: see kMaxDirectReads.
+TEST_F(StreamPairTest, ReadsOfAClosedStreamEndHoweverManyThereWere) {
+  stream_->Close();
+  for (int i = 0; i < 40; ++i) {
+    std::optional<IoResult> result;
+    Read(1, result);
+    loop_.Turn();
+    ASSERT_TRUE(result) << i;
+    EXPECT_EQ(result->error, asio::error::operation_aborted);
+  }
+}
+
+TEST_F(StreamPairTest, ManyReadsThatNeverWaitLetOthersHaveTheirTurn) {
+  Send(std::string(60, 'x'));
+  std::size_t bytes = 0;
+  std::size_t seen = 0;
+  const auto read_all = [](Stream& stream, std::span<char> into,
+                           std::size_t& count) -> Awaitable<> {
+    while (count < 60) count += (co_await stream.Read(into.first(1), kPatience)).bytes;
+  };
+  const auto look = [](Loop& loop, const std::size_t& count, std::size_t& at) -> Awaitable<> {
+    co_await NextTurn(loop);
+    at = count;
+  };
+  Spawn(loop_, read_all(*stream_, buffer_, bytes), [](const std::exception_ptr&) {});
+  Spawn(loop_, look(loop_, bytes, seen), [](const std::exception_ptr&) {});
+  TurnUntil([&] { return bytes == 60; });
+  EXPECT_EQ(bytes, 60U);
+  EXPECT_GT(seen, 0U);
+  EXPECT_LT(seen, 60U);
+}
+
 TEST_F(StreamPairTest, NewsAreKnownWithoutAskingTheKernel) {
   std::optional<IoResult> result;
   Read(64, result);
