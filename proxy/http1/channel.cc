@@ -15,8 +15,6 @@ namespace {
 constexpr std::uint64_t kSpliceFrom = 512 * 1024;
 // What the loop's timers round up by.
 constexpr Duration kDeadlineSlack = 2 * net::TimerWheel::kTick;
-// A long one is read into a large buffer from its first piece on.
-constexpr std::uint64_t kSmallBody = net::BufferPool::kSmall;
 
 auto Parse(message::HeadScanner& scanner, std::string_view bytes, const message::HeadLimits& limits,
            message::RequestHead& head) {
@@ -231,9 +229,11 @@ bool Channel::MaySplice() const {
   return read_framing_ == Framing::kLength && decoder_.wanted() >= kSpliceFrom;
 }
 
+// A body that is known to be long is read into a large buffer from its first piece on.
 std::size_t Channel::BodyBufferSize() const {
   const bool filled = buffer_ == &body_buffer_ && end_ == body_buffer_.size();
-  const bool known_long = read_framing_ == Framing::kLength && decoder_.wanted() > kSmallBody;
+  const bool known_long =
+      read_framing_ == Framing::kLength && decoder_.wanted() > BufferPool::kSmall;
   return filled || known_long ? BufferPool::kLarge : BufferPool::kSmall;
 }
 

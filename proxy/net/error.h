@@ -3,11 +3,15 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
+#include <cerrno>
 
 namespace remora::proxy::net {
 
 namespace asio = boost::asio;
 
 using error_code = boost::system::error_code;
+
+// What errno says.
+inline error_code LastError() { return {errno, boost::system::system_category()}; }
 
 }  // namespace remora::proxy::net

@@ -96,7 +96,7 @@ Awaitable<std::expected<Accepted, error_code>> Listener::Accept() {
     if (!socket_) co_return std::unexpected(asio::error::operation_aborted);
     if (auto accepted = TryAccept()) co_return *std::move(accepted);
     if (errno == EAGAIN || errno == EINTR) continue;
-    co_return std::unexpected(error_code(errno, boost::system::system_category()));
+    co_return std::unexpected(LastError());
   }
 }
 

@@ -22,8 +22,6 @@ constexpr Duration kForever = Duration::max();
 // Some 10 us each: now() is never older than kStale.
 constexpr int kRunsPerLook = 16;
 
-error_code LastError() { return {errno, boost::system::system_category()}; }
-
 // Rounded up: a turn that comes a moment too early would do nothing.
 int EpollTimeout(Duration wait) {
   if (wait == kForever) return -1;

@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
-error_code LastError() { return {errno, boost::system::system_category()}; }
-
 // A bulk transfer that never waits must let others have their turn.
 constexpr int kMaxDirectReads = 16;
 

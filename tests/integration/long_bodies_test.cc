@@ -47,6 +47,15 @@ void Narrow(const Peer& peer, int size = 128 * 1024) {
   setsockopt(peer.fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
+// A backend that answers with more than is ever read.
+void SendWithoutEnd(Peer& peer, FakeBackend& /*self*/) {
+  peer.ReadRequestHead();
+  peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+  const std::string piece = Body(1'000'000);
+  while (peer.Send(piece)) {
+  }
+}
+
 // Sends while somebody else reads.
 std::thread SendBeside(Peer& peer, std::string_view bytes) {
   return std::thread([&peer, bytes] { peer.Send(bytes); });
@@ -160,13 +169,7 @@ TEST(LongBodiesTest, ABackendThatStopsInTheMiddleMakesNoWholeAnswer) {
 }
 
 TEST(LongBodiesTest, AClientThatLeavesEndsTheAnswer) {
-  FakeBackend backend([](Peer& peer, FakeBackend&) {
-    peer.ReadRequestHead();
-    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
-    const std::string piece = Body(1'000'000);
-    while (peer.Send(piece)) {
-    }
-  });
+  FakeBackend backend(SendWithoutEnd);
   RunningProxy proxy;
   proxy.AddActive("s1", backend);
   {
@@ -238,13 +241,7 @@ TEST(LongBodiesTest, ABackendThatReadsOnlyTheHeadAnswersAtOnce) {
 
 // While the pipe is full and its reader has stopped.
 TEST(LongBodiesTest, ARemovalCutsWhatHasStopped) {
-  FakeBackend backend([](Peer& peer, FakeBackend&) {
-    peer.ReadRequestHead();
-    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
-    const std::string piece = Body(1'000'000);
-    while (peer.Send(piece)) {
-    }
-  });
+  FakeBackend backend(SendWithoutEnd);
   RunningProxy proxy;
   proxy.AddActive("s1", backend);
   Peer client = proxy.Connect();
