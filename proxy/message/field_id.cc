@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 #include <iterator>
 
 #include "proxy/message/head.h"
@@ -32,33 +34,56 @@ constexpr Name kNames[] = {{"te", FieldId::kTe},
                            {"transfer-encoding", FieldId::kTransferEncoding},
                            {"x-forwarded-proto", FieldId::kXForwardedProto}};
 
-static_assert(std::ranges::is_sorted(kNames, {},
-                                     [](const Name& name) { return name.text.size(); }));
-constexpr std::size_t kLongest = std::rbegin(kNames)->text.size();
+constexpr std::size_t kSlots = 64;
+// A letter's case doesn't matter; what else may be in a name stays what it is.
+constexpr char kLowerBit = 0x20;
 
-// At a name's length: where kNames has the first of it.
-constexpr auto kFirstOfLength = [] {
-  std::array<std::uint8_t, kLongest + 2> first{};
-  for (std::size_t length = 0; length < first.size(); ++length) {
-    while (first[length] < std::size(kNames) && kNames[first[length]].text.size() < length) {
-      ++first[length];
-    }
-  }
-  return first;
+// By length and first letter each name has a slot of its own: most fields are compared with none.
+constexpr std::size_t SlotOf(std::string_view name) {
+  return (13 * name.size() + static_cast<unsigned char>(name.front() | kLowerBit)) % kSlots;
+}
+
+constexpr auto kNameInSlot = [] {
+  std::array<const Name*, kSlots> slots{};
+  for (const Name& name : kNames) slots[SlotOf(name.text)] = &name;
+  return slots;
 }();
+static_assert(std::ranges::count(kNameInSlot, nullptr) == kSlots - std::size(kNames));
+
+// The same but for the case, which is one instruction for a Word: its first and its last bytes,
+// those between twice.
+template <class Word>
+bool SameEnds(const char* lower, const char* name, std::size_t size) {
+  constexpr Word kLowerBits = static_cast<Word>(0x2020202020202020);
+  const auto differ = [&](std::size_t at) {
+    Word a;
+    Word b;
+    std::memcpy(&a, lower + at, sizeof(a));
+    std::memcpy(&b, name + at, sizeof(b));
+    return a ^ (b | kLowerBits);
+  };
+  return (differ(0) | differ(size - sizeof(Word))) == 0;
+}
+
+// `lower` and `name` are as long. No control byte is in a name, which could pass for another.
+bool SameName(std::string_view lower, std::string_view name) {
+  const std::size_t size = lower.size();
+  if (size > 16) {
+    return SameEnds<std::uint64_t>(lower.data(), name.data(), 16) &&
+           SameEnds<std::uint64_t>(lower.data(), name.data(), size);
+  }
+  if (size >= 8) return SameEnds<std::uint64_t>(lower.data(), name.data(), size);
+  if (size >= 4) return SameEnds<std::uint32_t>(lower.data(), name.data(), size);
+  return EqualsIgnoreCase(lower, name);
+}
 
 }  // namespace
 
-// By length, then by the first letter: most names are compared with none.
 FieldId FieldIdOf(std::string_view name) {
-  if (name.empty() || name.size() > kLongest) return FieldId::kOther;
-  const char letter = static_cast<char>(name.front() | 0x20);
-  for (std::size_t i = kFirstOfLength[name.size()]; i < kFirstOfLength[name.size() + 1]; ++i) {
-    if (kNames[i].text.front() == letter && EqualsIgnoreCase(kNames[i].text, name)) {
-      return kNames[i].id;
-    }
-  }
-  return FieldId::kOther;
+  if (name.empty()) return FieldId::kOther;
+  const Name* const candidate = kNameInSlot[SlotOf(name)];
+  if (candidate == nullptr || candidate->text.size() != name.size()) return FieldId::kOther;
+  return SameName(candidate->text, name) ? candidate->id : FieldId::kOther;
 }
 
 }  // namespace remora::proxy::message

@@ -98,7 +98,7 @@ struct ResponseHead {
   bool is_interim() const { return status >= 100 && status < 200 && status != 101; }
 };
 
-// Of a field's name, whatever its case.
+// Of a field's name, whatever its case. `name` has token bytes only.
 FieldId FieldIdOf(std::string_view name);
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
