@@ -4,6 +4,8 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -22,6 +24,17 @@ constexpr int kMaxDirectReads = 16;
 
 // Of what is copied to be sent in one piece.
 constexpr std::size_t kShort = 2048;
+
+// What ::recv and ::send do but for being points where a thread may be cancelled, which costs each
+// call two locked instructions (0.2 us a request).
+ssize_t Receive(int fd, std::span<char> into) {
+  return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), MSG_DONTWAIT, nullptr, nullptr);
+}
+
+ssize_t SendPiece(int fd, const void* piece, std::size_t size) {
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  return ::syscall(SYS_sendto, fd, piece, size, kFlags, nullptr, 0);
+}
 
 }  // namespace
 
@@ -156,7 +169,7 @@ bool Stream::MustYield() {
 
 std::optional<IoResult> Stream::TryRead(std::span<char> into) {
   while (readable_) {
-    const ssize_t bytes = ::recv(socket_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    const ssize_t bytes = Receive(socket_.get(), into);
     if (bytes > 0) {
       const auto got = static_cast<std::size_t>(bytes);
       // Once the peer has ended its side no event will follow.
@@ -206,10 +219,9 @@ void Stream::OnReadable(Runnable& runnable) {
 // What is short is put together here: the kernel takes one piece in less time than it takes to look
 // at a list of them (0.2 us).
 ssize_t Stream::Send(GatherBuffers& buffers) {
-  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
   const std::span<iovec> rest = buffers.rest();
   if (rest.size() == 1) {
-    return ::send(socket_.get(), rest.front().iov_base, rest.front().iov_len, kFlags);
+    return SendPiece(socket_.get(), rest.front().iov_base, rest.front().iov_len);
   }
   std::array<char, kShort> message;
   if (const std::size_t size = buffers.size(); size <= message.size()) {
@@ -218,12 +230,12 @@ ssize_t Stream::Send(GatherBuffers& buffers) {
       std::memcpy(end, piece.iov_base, piece.iov_len);
       end += piece.iov_len;
     }
-    return ::send(socket_.get(), message.data(), size, kFlags);
+    return SendPiece(socket_.get(), message.data(), size);
   }
   msghdr message_header{};
   message_header.msg_iov = rest.data();
   message_header.msg_iovlen = rest.size();
-  return ::sendmsg(socket_.get(), &message_header, kFlags);
+  return ::sendmsg(socket_.get(), &message_header, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 error_code Stream::TryWrite(GatherBuffers& buffers) {
