@@ -20,12 +20,13 @@ Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
   if (count == 0) {
     return Fail(ErrorKind::kNoHealthyServer, Side::kProxy, "no server of the pool is healthy");
   }
+  StartWithin(count);
   for (;;) {
     const Candidate* best = nullptr;
     std::size_t best_index = 0;
     AdmissionWord::Seen best_seen{};
     bool any_full = false;
-    std::size_t index = start_ < count ? start_ : 0;
+    std::size_t index = start_;
     for (std::size_t scanned = 0; scanned < count;
          ++scanned, index = index + 1 < count ? index + 1 : 0) {
       const Candidate& candidate = set.eligible[index];
@@ -55,8 +56,34 @@ Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
     // A failed swap means that somebody else was admitted or left: look again. Some thread always
     // makes progress.
     if (!best->backend->admission().TryAdmit(best_seen)) continue;
-    start_ = best_index + 1;
+    MoveOn(best_index, count);
     return ActiveRequest(*best->backend);
+  }
+}
+
+// The set may be another than the last time.
+void LeastActive::StartWithin(std::size_t count) {
+  if (count <= kSmallSet) {
+    if (start_ >= count) start_ = 0;
+  } else if (start_ >= count || window_ >= count) {
+    start_ = window_ = window_ % count;
+  }
+}
+
+// With 1,000 backends a request cost 1.34 times what it does with one, with windows 1.07 times.
+void LeastActive::MoveOn(std::size_t winner, std::size_t count) {
+  start_ = winner + 1 < count ? winner + 1 : 0;
+  if (count <= kSmallSet) return;
+  const std::size_t turn = winner >= window_ ? winner - window_ : winner + count - window_;
+  // All that are nearer are busy.
+  window_size_ = std::max(window_size_, turn + 1);
+  if (++window_picks_ >= kTurns * window_size_) {
+    window_ = (window_ + window_size_) % count;
+    window_size_ = kWindow;
+    window_picks_ = 0;
+    start_ = window_;
+  } else if (turn + 1 == window_size_) {
+    start_ = window_;
   }
 }
 

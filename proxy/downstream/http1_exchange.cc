@@ -51,7 +51,7 @@ bool Http1Exchange::MustClose() const {
   return !request_.keep_alive || !channel_.body_ended() || *facts_.draining || facts_.last_request;
 }
 
-Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPiece first) {
+void Http1Exchange::PrepareHead(const ResponseHead& head) {
   const Framing framing = message::FramingTowards(request_.minor_version, head.framing);
   close_ = MustClose() || framing == Framing::kUntilClose;
   head_.clear();
@@ -63,14 +63,26 @@ Awaitable<Result<void>> Http1Exchange::SendHead(const ResponseHead& head, BodyPi
                                .trailers = request_.wants_trailers},
                               head_);
   channel_.StartWritingBody(framing);
+}
+
+std::optional<Result<void>> Http1Exchange::SendHead(BodyPiece first) {
   if (!request_.wants_trailers) first.trailers = {};
-  co_await net::SendTurn(channel_.loop());
-  auto written = channel_.TryWrite(head_, first);
-  if (!written) written = co_await channel_.WriteRest(facts_.settings->timeouts.idle);
-  Result<void>& result = *written;
-  if (result) bytes_out_ += first.size();
-  sent_answer_ = result.has_value() && first.end;
-  co_return result;
+  first_bytes_ = first.size();
+  first_ends_ = first.end;
+  const auto sent = channel_.TryWrite(head_, first);
+  if (sent) NoteHeadSent(*sent);
+  return sent;
+}
+
+Awaitable<Result<void>> Http1Exchange::SendRest() {
+  auto sent = co_await channel_.WriteRest(facts_.settings->timeouts.idle);
+  NoteHeadSent(sent);
+  co_return sent;
+}
+
+void Http1Exchange::NoteHeadSent(const Result<void>& result) {
+  if (result) bytes_out_ += first_bytes_;
+  sent_answer_ = result.has_value() && first_ends_;
 }
 
 Awaitable<Result<void>> Http1Exchange::SendBody(BodyPiece piece) {

@@ -1,7 +1,9 @@
 // One HTTP/1 request of a client and its answer. See forward/exchange.h for the rules.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,8 +41,9 @@ class Http1Exchange final : public Exchange {
   void StopReading() override;
 
   net::Awaitable<Result<void>> SendInterim(const message::ResponseHead& head) override;
-  net::Awaitable<Result<void>> SendHead(const message::ResponseHead& head,
-                                        message::BodyPiece first) override;
+  void PrepareHead(const message::ResponseHead& head) override;
+  std::optional<Result<void>> SendHead(message::BodyPiece first) override;
+  net::Awaitable<Result<void>> SendRest() override;
   net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
   net::Awaitable<Result<void>> SendError(const ProxyError& error) override;
 
@@ -59,6 +62,7 @@ class Http1Exchange final : public Exchange {
 
  private:
   bool MustClose() const;
+  void NoteHeadSent(const Result<void>& result);
 
   http1::Channel& channel_;
   const message::RequestHead& request_;
@@ -68,7 +72,9 @@ class Http1Exchange final : public Exchange {
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   bool close_ = false;
-  bool sent_answer_ = false;  // completely
+  std::size_t first_bytes_ = 0;  // of the body, sent with the head
+  bool first_ends_ = false;      // they are all of it
+  bool sent_answer_ = false;     // completely
   bool tunnel_ = false;
 };
 

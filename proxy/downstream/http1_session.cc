@@ -47,8 +47,12 @@ class Http1Session {
       net::error_code waited = net::asio::error::operation_aborted;
       if (!context_.connections->closing()) {
         member_.idle = true;
-        waited = co_await channel_.WaitForBytes(
-            std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout));
+        const Duration timeout =
+            std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout);
+        waited = net::error_code();
+        while (!waited && !channel_.HasMessage()) {
+          waited = channel_.TakeBytes(co_await channel_.AwaitBytes(timeout));
+        }
         member_.idle = false;
         // The request may have come in the very moment in which idle connections were interrupted.
         if (waited != net::asio::error::operation_aborted) channel_.stream().ResumeReads();
@@ -83,7 +87,11 @@ class Http1Session {
       co_return net::asio::error::operation_aborted;
     }
     channel_.stream().ResumeReads();
-    co_return co_await channel_.WaitForBytes(kFirstRequestGrace);
+    net::error_code waited;
+    while (!waited && !channel_.HasMessage()) {
+      waited = channel_.TakeBytes(co_await channel_.AwaitBytes(kFirstRequestGrace));
+    }
+    co_return waited;
   }
 
   // One request and its answer. True if another may follow on the connection.
@@ -91,10 +99,11 @@ class Http1Session {
     begin_ = context_.loop->now();
     RequestHead head;
     const message::HeadLimits limits = message::HeadLimitsOf(context_.pool->limits);
+    channel_.BeginHead();
     auto there = channel_.TryReadHead(limits, head);
     if (!there) {
-      there = co_await channel_.ReadRestOfHead(
-          limits, begin_ + context_.listener->request_head_timeout, head);
+      there = co_await channel_.ReadHead(limits, begin_ + context_.listener->request_head_timeout,
+                                         head);
     }
     Result<void>& read = *there;
     if (read) read = Check(head);

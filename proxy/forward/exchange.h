@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "proxy/base/clock.h"
@@ -38,10 +39,14 @@ class Exchange {
 
   // A 1xx of the backend; kept from clients that don't know it.
   virtual net::Awaitable<Result<void>> SendInterim(const message::ResponseHead& head) = 0;
-  virtual net::Awaitable<Result<void>> SendHead(const message::ResponseHead& head,
-                                                message::BodyPiece first) = 0;
+  // Makes the final head ready to be sent.
+  virtual void PrepareHead(const message::ResponseHead& head) = 0;
+  // Sends it and what there is of the body already, as far as the socket takes them at once.
+  // Nothing: SendRest sends what is left of them; `first` stays until then.
+  virtual std::optional<Result<void>> SendHead(message::BodyPiece first) = 0;
+  virtual net::Awaitable<Result<void>> SendRest() = 0;
   virtual net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) = 0;
-  // The proxy's own answer. Not after SendHead.
+  // The proxy's own answer. Not after PrepareHead.
   virtual net::Awaitable<Result<void>> SendError(const ProxyError& error) = 0;
 
   // After a 101: ReadBody and SendBody carry bytes as they are; an `end` is a half-close.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include "proxy/net/event.h"
@@ -79,7 +80,8 @@ Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hi
       reporter_(reporter),
       settings_(settings),
       via_name_(via_name),
-      current_(std::move(current)) {}
+      current_(std::move(current)),
+      balancer_(std::random_device{}()) {}
 
 Awaitable<> Forwarder::Forward(Exchange& exchange, TimePoint read, RequestRecord& record) {
   Progress progress(record, read);
@@ -167,9 +169,38 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
     progress.cut = true;
     if (progress.answering || progress.hinting) exchange.Abort();
   });
-  auto result = co_await Run(exchange, **connection, backend, progress);
+  upstream::Connection& upstream = **connection;
+  upstream.PrepareRequest(exchange.request(), ForwardedTo(backend, exchange));
+  co_await net::SendTurn(loop_);
+  const Result<bool> sent = upstream.SendRequest(progress.first);
+  progress.reused = upstream.reused();
+  if (sent && *sent && !progress.first.more.empty()) {
+    // No large buffer is held until the answer comes.
+    exchange.ForgetBody();
+    progress.replayable = false;
+  }
+  Result<void> result;
+  if (!sent && sent.error().sent == Sent::kNothing) {
+    result = std::unexpected(sent.error());
+  } else if (!sent || (*sent && progress.first.end)) {
+    // A backend that refuses a request early may close before it has read all: its answer counts.
+    result = co_await RelayAnswer(exchange, upstream, nullptr, progress);
+  } else {
+    result = co_await RelayBoth(exchange, upstream, *sent, progress);
+  }
   if (!result && progress.cut) co_return upstream::CutError();
   co_return result;
+}
+
+message::ForwardedRequest Forwarder::ForwardedTo(const Backend& backend,
+                                                 const Exchange& exchange) const {
+  const bool own_host =
+      settings_.host_header == HostHeader::kBackend || exchange.request().authority.empty();
+  return {.prefix = backend.url().prefix,
+          .host = own_host ? std::string_view(backend.authority()) : std::string_view(),
+          .client_ip = exchange.client_ip(),
+          .request_id = exchange.request_id(),
+          .via_name = via_name_};
 }
 
 void Forwarder::NotePick(const Backend& backend, Progress& progress) {
@@ -191,31 +222,10 @@ void Forwarder::NoteAnswer(Progress& progress) {
   reporter_.CountAnswer(progress.record.counters.get(), now - progress.picked);
 }
 
-// One request on one connection.
-Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection& connection,
-                                       const Backend& backend, Progress& progress) {
-  const message::ForwardedRequest forwarded{
-      .prefix = backend.url().prefix,
-      .host = settings_.host_header == HostHeader::kBackend || exchange.request().authority.empty()
-                  ? std::string_view(backend.authority())
-                  : std::string_view(),
-      .client_ip = exchange.client_ip(),
-      .request_id = exchange.request_id(),
-      .via_name = via_name_};
-  const auto sent = co_await connection.SendRequest(exchange.request(), forwarded, progress.first);
-  progress.reused = connection.reused();
-  // A backend that refuses a request early may close before it has read all: its answer counts.
-  if (!sent && sent.error().sent == Sent::kNothing) co_return std::unexpected(sent.error());
-  const bool first_is_sent = sent && *sent;
-  if (first_is_sent && !progress.first.more.empty()) {
-    // No large buffer is held until the answer comes.
-    exchange.ForgetBody();
-    progress.replayable = false;
-  }
-  if (!sent || (first_is_sent && progress.first.end)) {
-    auto result = co_await RelayAnswer(exchange, connection, nullptr, progress);
-    co_return result;
-  }
+// What is left of the request goes to the backend while its answer comes. `first_is_sent`: with the
+// head.
+Awaitable<Result<void>> Forwarder::RelayBoth(Exchange& exchange, upstream::Connection& connection,
+                                             bool first_is_sent, Progress& progress) {
   Upload upload(loop_);
   upload.first = first_is_sent ? nullptr : &progress.first;
   upload.invited = !exchange.request().expects_continue || !progress.first.empty();
@@ -255,59 +265,58 @@ Awaitable<Result<void>> Forwarder::Run(Exchange& exchange, upstream::Connection&
 Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Connection& connection,
                                                Upload* upload, Progress& progress) {
   ResponseHead head;
-  auto result = co_await ReadFinalHead(exchange, connection, upload, progress, head);
-  if (!result) co_return result;
-  NoteAnswer(progress);
-  if (head.status == 101) {
-    progress.answering = true;
-    progress.record.status = head.status;
-    result = co_await exchange.SendHead(head, BodyPiece{});
-    if (!result) co_return result;
-    co_return co_await RunTunnel(exchange, connection);
+  // The clock for the head starts when the request has been sent.
+  TimePoint deadline = loop_.now() + settings_.timeouts.response_head;
+  for (std::uint32_t interim = 0;;) {
+    auto read = co_await connection.ReadHead(exchange.request(), deadline, head);
+    const bool timed_out = !read && read.error().kind == ErrorKind::kUpstreamTimeout;
+    if (timed_out && MayWaitLonger(upload, deadline)) continue;
+    if (!read) co_return read;
+    if (!head.is_interim()) break;
+    read = co_await RelayInterim(exchange, head, ++interim, upload, progress);
+    if (!read) co_return read;
   }
-  const auto first = connection.BufferedBody();
+  NoteAnswer(progress);
+  const bool tunnel = head.status == 101;
+  const auto first = tunnel ? BodyPiece() : connection.BufferedBody();
   if (!first) co_return std::unexpected(first.error());
   progress.answering = true;
   progress.record.status = head.status;
-  result = co_await exchange.SendHead(head, *first);
+  exchange.PrepareHead(head);
+  co_await net::SendTurn(loop_);
+  auto sent = exchange.SendHead(*first);
+  if (!sent) sent = co_await exchange.SendRest();
+  if (*sent && tunnel) co_return co_await RunTunnel(exchange, connection);
   bool ended = first->end;
-  while (result && !ended) {
+  while (*sent && !ended) {
     const auto piece = co_await connection.ReadBody();
     if (!piece) co_return std::unexpected(piece.error());
     ended = piece->end;
-    result = co_await exchange.SendBody(*piece);
+    sent = co_await exchange.SendBody(*piece);
   }
-  co_return result;
+  co_return *sent;
 }
 
-// Passes interim answers on until the final head is there. The clock for the head starts when the
-// request has been sent.
-Awaitable<Result<void>> Forwarder::ReadFinalHead(Exchange& exchange,
-                                                 upstream::Connection& connection, Upload* upload,
-                                                 Progress& progress, ResponseHead& head) {
-  TimePoint deadline = loop_.now() + settings_.timeouts.response_head;
-  std::uint32_t interim = 0;
-  for (;;) {
-    auto result = co_await connection.ReadHead(exchange.request(), deadline, head);
-    if (!result && result.error().kind == ErrorKind::kUpstreamTimeout && upload != nullptr) {
-      const TimePoint due =
-          (upload->running ? Clock::now() : upload->ended) + settings_.timeouts.response_head;
-      if (due > Clock::now()) {
-        deadline = due;
-        continue;
-      }
-    }
-    if (!result || !head.is_interim()) co_return result;
-    if (++interim > settings_.limits.interim_responses) {
-      co_return FailAt(Limit::kInterimResponses, ErrorKind::kUpstreamBadResponse, Side::kUpstream,
-                       "more interim answers than interim_responses", Sent::kAnswered);
-    }
-    if (upload != nullptr && head.status == 100) upload->invited = true;
-    progress.hinting = true;
-    result = co_await exchange.SendInterim(head);
-    progress.hinting = false;
-    if (!result) co_return result;
+// While the request is still on its way, and `response_head` beyond that.
+bool Forwarder::MayWaitLonger(const Upload* upload, TimePoint& deadline) const {
+  if (upload == nullptr) return false;
+  const TimePoint sent = upload->running ? Clock::now() : upload->ended;
+  deadline = sent + settings_.timeouts.response_head;
+  return deadline > Clock::now();
+}
+
+Awaitable<Result<void>> Forwarder::RelayInterim(Exchange& exchange, const ResponseHead& head,
+                                                std::uint32_t number, Upload* upload,
+                                                Progress& progress) {
+  if (number > settings_.limits.interim_responses) {
+    co_return FailAt(Limit::kInterimResponses, ErrorKind::kUpstreamBadResponse, Side::kUpstream,
+                     "more interim answers than interim_responses", Sent::kAnswered);
   }
+  if (upload != nullptr && head.status == 100) upload->invited = true;
+  progress.hinting = true;
+  auto sent = co_await exchange.SendInterim(head);
+  progress.hinting = false;
+  co_return sent;
 }
 
 void Forwarder::Start(Awaitable<> work, Upload& upload) {

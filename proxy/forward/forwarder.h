@@ -64,13 +64,15 @@ class Forwarder {
   static void NotePick(const Backend& backend, Progress& progress);
   void NoteAnswer(Progress& progress);
   net::Awaitable<Result<void>> TryOnce(Exchange& exchange, Progress& progress);
-  net::Awaitable<Result<void>> Run(Exchange& exchange, upstream::Connection& connection,
-                                   const Backend& backend, Progress& progress);
+  message::ForwardedRequest ForwardedTo(const Backend& backend, const Exchange& exchange) const;
+  net::Awaitable<Result<void>> RelayBoth(Exchange& exchange, upstream::Connection& connection,
+                                         bool first_is_sent, Progress& progress);
   net::Awaitable<Result<void>> RelayAnswer(Exchange& exchange, upstream::Connection& connection,
                                            Upload* upload, Progress& progress);
-  net::Awaitable<Result<void>> ReadFinalHead(Exchange& exchange, upstream::Connection& connection,
-                                             Upload* upload, Progress& progress,
-                                             message::ResponseHead& head);
+  bool MayWaitLonger(const Upload* upload, TimePoint& deadline) const;
+  net::Awaitable<Result<void>> RelayInterim(Exchange& exchange, const message::ResponseHead& head,
+                                            std::uint32_t number, Upload* upload,
+                                            Progress& progress);
   net::Awaitable<Result<void>> RunTunnel(Exchange& exchange, upstream::Connection& connection);
   net::Awaitable<> RelayUpload(Exchange& exchange, upstream::Connection& connection,
                                Upload& upload);

@@ -31,6 +31,7 @@ Awaitable<ProbeResult> AskHttp(net::Loop& loop, std::unique_ptr<net::Stream> str
   if (!sent) co_return Failed(sent.error().detail);
   message::ResponseHead head;
   for (std::uint32_t interim = 0;; ++interim) {
+    channel.BeginHead();
     const auto read = co_await channel.ReadHead(kProbeLimits, deadline, head);
     if (!read) co_return Failed(read.error().detail);
     if (!head.is_interim()) break;

@@ -38,26 +38,27 @@ using net::Pipe;
 Channel::Channel(net::Loop& loop, std::unique_ptr<net::Stream> stream, Side side)
     : loop_(loop), stream_(std::move(stream)), side_(side) {}
 
-Awaitable<error_code> Channel::WaitForBytes(Duration timeout) {
+bool Channel::HasMessage() {
   constexpr std::string_view kEmptyLine = "\r\n";
-  for (;;) {
-    if (HasBytes()) {
-      const std::string_view bytes(buffered().data(), buffered().size());
-      if (!kEmptyLine.starts_with(bytes) || empty_line_passed_) co_return error_code();
-      empty_line_passed_ = bytes == kEmptyLine;
-      // What is left of it, a CR or nothing, goes to the front: there must be room behind it.
-      head_buffer_.data()[0] = '\r';
-      begin_ = 0;
-      end_ = empty_line_passed_ ? 0 : 1;
-    }
-    error_code error = co_await stream_->AwaitReadable(timeout);
-    if (!error) {
-      if (!head_buffer_) head_buffer_ = loop_.buffers().Take(BufferPool::kSmall);
-      error = FillNow();
-    }
-    if (!HasBytes()) head_buffer_.Reset();
-    if (error) co_return error;
+  if (!HasBytes()) return false;
+  const std::string_view bytes(buffered().data(), buffered().size());
+  if (!kEmptyLine.starts_with(bytes) || empty_line_passed_) return true;
+  empty_line_passed_ = bytes == kEmptyLine;
+  // What is left of it, a CR or nothing, goes to the front: there must be room behind it.
+  head_buffer_.data()[0] = '\r';
+  begin_ = 0;
+  end_ = empty_line_passed_ ? 0 : 1;
+  return false;
+}
+
+error_code Channel::TakeBytes(error_code waited) {
+  error_code error = waited;
+  if (!error) {
+    if (!head_buffer_) head_buffer_ = loop_.buffers().Take(BufferPool::kSmall);
+    error = FillNow();
   }
+  if (!HasBytes()) head_buffer_.Reset();
+  return error;
 }
 
 void Channel::FinishMessage() {
@@ -79,19 +80,22 @@ void Channel::FinishMessage() {
 
 std::optional<Result<void>> Channel::TryReadHead(const message::HeadLimits& limits,
                                                  message::RequestHead& head) {
-  scanner_.Reset(empty_line_passed_);
   return ParseHead(limits, head);
 }
 
-Awaitable<Result<void>> Channel::ReadRestOfHead(const message::HeadLimits& limits,
-                                                TimePoint deadline, message::RequestHead& head) {
-  return ReadUntilHead(limits, deadline, head);
+std::optional<Result<void>> Channel::TryReadHead(const message::HeadLimits& limits,
+                                                 message::ResponseHead& head) {
+  return ParseHead(limits, head);
 }
 
-Awaitable<Result<void>> Channel::ReadHead(const message::HeadLimits& limits, TimePoint deadline,
+Awaitable<Result<void>> Channel::ReadHead(message::HeadLimits limits, TimePoint deadline,
+                                          message::RequestHead& head) {
+  return ReadWholeHead(limits, deadline, head);
+}
+
+Awaitable<Result<void>> Channel::ReadHead(message::HeadLimits limits, TimePoint deadline,
                                           message::ResponseHead& head) {
-  scanner_.Reset(empty_line_passed_);
-  return ReadUntilHead(limits, deadline, head);
+  return ReadWholeHead(limits, deadline, head);
 }
 
 template <class Head>
@@ -110,22 +114,27 @@ std::optional<Result<void>> Channel::ParseHead(const message::HeadLimits& limits
 }
 
 template <class Head>
-Awaitable<Result<void>> Channel::ReadUntilHead(message::HeadLimits limits, TimePoint deadline,
+Awaitable<Result<void>> Channel::ReadWholeHead(message::HeadLimits limits, TimePoint deadline,
                                                Head& head) {
   for (;;) {
     if (auto result = ParseHead(limits, head)) co_return *result;
-    error_code error = co_await stream_->AwaitReadable(deadline - loop_.now());
-    // Bytes that trickle in are always there when a deadline is looked at.
-    if (!error && loop_.now() >= deadline + kDeadlineSlack) error = asio::error::timed_out;
-    if (!error) {
-      MakeRoom(limits.head_bytes);
-      error = FillNow();
-    }
-    if (error) {
-      co_return ReadFailed(
-          error, side_ == Side::kDownstream ? Limit::kRequestHeadTime : Limit::kResponseHeadTime);
-    }
+    auto taken = TakeHeadBytes(co_await AwaitHead(deadline), limits, deadline);
+    if (!taken) co_return taken;
   }
+}
+
+Result<void> Channel::TakeHeadBytes(error_code waited, const message::HeadLimits& limits,
+                                    TimePoint deadline) {
+  error_code error = waited;
+  // Bytes that trickle in are always there when a deadline is looked at.
+  if (!error && loop_.now() >= deadline + kDeadlineSlack) error = asio::error::timed_out;
+  if (!error) {
+    MakeRoom(limits.head_bytes);
+    error = FillNow();
+  }
+  if (!error) return {};
+  return ReadFailed(
+      error, side_ == Side::kDownstream ? Limit::kRequestHeadTime : Limit::kResponseHeadTime);
 }
 
 // Room for at least one more byte of a head. No spans point into the buffer yet.

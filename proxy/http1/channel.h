@@ -37,19 +37,35 @@ class Channel {
   // ---- between messages ----
   // Bytes of the next message are there already (pipelining).
   bool HasBytes() const { return begin_ != end_; }
-  // Waits for the first bytes of the next message; eof and timed_out are what they say. An empty
-  // line begins none: some clients send one behind a body (RFC 9112 section 2.2).
-  net::Awaitable<net::error_code> WaitForBytes(Duration timeout);
+  // The first bytes of the next message are there. An empty line begins none: some clients send one
+  // behind a body (RFC 9112 section 2.2).
+  bool HasMessage();
+  // To be awaited while there are none; TakeBytes reads what has come. eof and timed_out are what
+  // they say.
+  net::Stream::ReadableWait AwaitBytes(Duration timeout) { return stream_->AwaitReadable(timeout); }
+  net::error_code TakeBytes(net::error_code waited);
   // The message is over: its buffers go back, bytes behind it are kept.
   void FinishMessage();
 
   // ---- heads ----
-  // A request's head, if all of it is there already; nothing: ReadRestOfHead goes on.
+  // Before the first TryReadHead of each head.
+  void BeginHead() { scanner_.Reset(empty_line_passed_); }
+  // The head, if all of it is there. Nothing: it goes on after AwaitHead and TakeHeadBytes.
   std::optional<Result<void>> TryReadHead(const message::HeadLimits& limits,
                                           message::RequestHead& head);
-  net::Awaitable<Result<void>> ReadRestOfHead(const message::HeadLimits& limits, TimePoint deadline,
-                                              message::RequestHead& head);
-  net::Awaitable<Result<void>> ReadHead(const message::HeadLimits& limits, TimePoint deadline,
+  std::optional<Result<void>> TryReadHead(const message::HeadLimits& limits,
+                                          message::ResponseHead& head);
+  // To be awaited.
+  net::Stream::ReadableWait AwaitHead(TimePoint deadline) {
+    return stream_->AwaitReadable(deadline - loop_.now());
+  }
+  // An error: the head will not come.
+  Result<void> TakeHeadBytes(net::error_code waited, const message::HeadLimits& limits,
+                             TimePoint deadline);
+  // All of that in one coroutine; BeginHead comes before it.
+  net::Awaitable<Result<void>> ReadHead(message::HeadLimits limits, TimePoint deadline,
+                                        message::RequestHead& head);
+  net::Awaitable<Result<void>> ReadHead(message::HeadLimits limits, TimePoint deadline,
                                         message::ResponseHead& head);
 
   // ---- body, reading ----
@@ -80,7 +96,7 @@ class Channel {
   template <class Head>
   std::optional<Result<void>> ParseHead(const message::HeadLimits& limits, Head& head);
   template <class Head>
-  net::Awaitable<Result<void>> ReadUntilHead(message::HeadLimits limits, TimePoint deadline,
+  net::Awaitable<Result<void>> ReadWholeHead(message::HeadLimits limits, TimePoint deadline,
                                              Head& head);
   void MakeRoom(std::size_t head_bytes);
   net::error_code FillNow();

@@ -24,12 +24,13 @@ class Connection {
  public:
   virtual ~Connection() = default;
 
-  // Sends the head and what there is of the body already, as far as the socket takes them at once.
-  // False: SendRest sends what is left of them, while the answer may be read already. On an error
-  // `sent` tells whether the backend can have seen any of it.
-  virtual net::Awaitable<Result<bool>> SendRequest(const message::RequestHead& request,
-                                                   const message::ForwardedRequest& forwarded,
-                                                   message::BodyPiece first) = 0;
+  // Makes the head ready to be sent.
+  virtual void PrepareRequest(const message::RequestHead& request,
+                              const message::ForwardedRequest& forwarded) = 0;
+  // Sends it and what there is of the body already, as far as the socket takes them at once. False:
+  // SendRest sends what is left of them, while the answer may be read already. On an error `sent`
+  // tells whether the backend can have seen any of it.
+  virtual Result<bool> SendRequest(message::BodyPiece first) = 0;
   virtual net::Awaitable<Result<void>> SendRest() = 0;
   virtual net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) = 0;
 

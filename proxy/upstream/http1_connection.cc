@@ -16,20 +16,21 @@ Http1Connection::Http1Connection(net::Loop& loop, std::unique_ptr<net::Stream> s
       channel_(loop, std::move(stream), Side::kUpstream),
       read_timeout_(settings.timeouts.idle) {}
 
-Awaitable<Result<bool>> Http1Connection::SendRequest(const message::RequestHead& request,
-                                                     const message::ForwardedRequest& forwarded,
-                                                     BodyPiece first) {
+void Http1Connection::PrepareRequest(const message::RequestHead& request,
+                                     const message::ForwardedRequest& forwarded) {
   ++requests_;
   head_.clear();
   message::AppendRequestHead(request, forwarded, head_);
   channel_.StartWritingBody(request.framing);
-  co_await net::SendTurn(channel_.loop());
+}
+
+Result<bool> Http1Connection::SendRequest(BodyPiece first) {
   const auto written = channel_.TryWrite(head_, first);
   first_ends_ = first.end;
-  if (!written) co_return false;
-  if (!*written) co_return Explain(Result<bool>(std::unexpected(written->error())));
+  if (!written) return false;
+  if (!*written) return Explain(Result<bool>(std::unexpected(written->error())));
   sent_all_ = first_ends_;
-  co_return true;
+  return true;
 }
 
 Awaitable<Result<void>> Http1Connection::SendRest() {
@@ -53,7 +54,18 @@ Awaitable<Result<void>> Http1Connection::SendBody(BodyPiece piece) {
 
 Awaitable<Result<void>> Http1Connection::ReadHead(const message::RequestHead& request,
                                                   TimePoint deadline, message::ResponseHead& head) {
-  auto result = co_await channel_.ReadHead(message::HeadLimitsOf(settings_.limits), deadline, head);
+  const message::HeadLimits head_limits = message::HeadLimitsOf(settings_.limits);
+  Result<void> result;
+  // Here and not in a coroutine of the channel's: each is 150 instructions a request.
+  channel_.BeginHead();
+  for (;;) {
+    if (const auto read = channel_.TryReadHead(head_limits, head)) {
+      result = *read;
+      break;
+    }
+    result = channel_.TakeHeadBytes(co_await channel_.AwaitHead(deadline), head_limits, deadline);
+    if (!result) break;
+  }
   if (!result) co_return Explain(result);
   result = message::ApplyResponseRules(request, head);
   if (!result || head.is_interim()) co_return result;

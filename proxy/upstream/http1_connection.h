@@ -16,9 +16,9 @@ class Http1Connection final : public Connection {
   Http1Connection(net::Loop& loop, std::unique_ptr<net::Stream> stream,
                   const PoolSettings& settings);
 
-  net::Awaitable<Result<bool>> SendRequest(const message::RequestHead& request,
-                                           const message::ForwardedRequest& forwarded,
-                                           message::BodyPiece first) override;
+  void PrepareRequest(const message::RequestHead& request,
+                      const message::ForwardedRequest& forwarded) override;
+  Result<bool> SendRequest(message::BodyPiece first) override;
   net::Awaitable<Result<void>> SendRest() override;
   net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
   net::Awaitable<Result<void>> ReadHead(const message::RequestHead& request, TimePoint deadline,

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <random>
 #include <string>
@@ -188,13 +191,83 @@ TEST_F(LeastActiveTest, ASetThatShrankBelowTheRotationIsScannedWhole) {
   EXPECT_EQ(PickId(small), "s1");
 }
 
+class LargeSetTest : public LeastActiveTest {
+ protected:
+  static constexpr std::size_t kWindow = LeastActive::kWindow;
+  static constexpr std::size_t kTurns = LeastActive::kTurns;
+  static constexpr std::size_t kCount = 6 * kWindow + 4;
+
+  std::map<std::string, std::size_t> Count(std::size_t picks) {
+    std::map<std::string, std::size_t> counts;
+    for (std::size_t i = 0; i < picks; ++i) ++counts[PickId(pool_)];
+    return counts;
+  }
+  static std::string Id(std::size_t index) { return "s" + std::to_string(index); }
+
+  TestPool pool_{events_, std::vector<std::uint32_t>(kCount, 1)};
+};
+
+TEST_F(LargeSetTest, AFewTakeTurnsAndThenTheNextFew) {
+  for (std::size_t first = 0; first < kCount - kWindow; first += kWindow) {
+    const auto counts = Count(kWindow * kTurns);
+    EXPECT_EQ(counts.size(), kWindow);
+    for (std::size_t i = first; i < first + kWindow; ++i) {
+      const auto found = counts.find(Id(i));
+      ASSERT_NE(found, counts.end()) << Id(i);
+      EXPECT_EQ(found->second, kTurns) << Id(i);
+    }
+  }
+}
+
+TEST_F(LargeSetTest, InTheEndEachHasHadTheSameShare) {
+  const auto counts = Count(kCount * kWindow * kTurns);  // the windows come round and fall together
+  EXPECT_EQ(counts.size(), kCount);
+  for (const auto& [id, count] : counts) EXPECT_EQ(count, kWindow * kTurns) << id;
+}
+
+// As many requests at once as make the window grow, each of which ends after some others began.
+TEST_F(LargeSetTest, RequestsThatTakeTimeAreSharedEquallyToo) {
+  constexpr std::size_t kAtOnce = 3 * kWindow;
+  constexpr std::size_t kShare = 40 * kTurns;
+  std::deque<ActiveRequest> running;
+  std::map<std::string, std::size_t> counts;
+  for (std::size_t i = 0; i < kCount * kShare; ++i) {
+    auto picked = balance_.Pick(pool_.set(), {});
+    ASSERT_TRUE(picked);
+    EXPECT_EQ(picked->backend()->admission().Load().active(), 1u) << "there are idle ones";
+    ++counts[picked->backend()->id()];
+    running.push_back(std::move(*picked));
+    if (running.size() == kAtOnce) running.pop_front();
+  }
+  EXPECT_EQ(counts.size(), kCount);
+  for (const auto& [id, count] : counts) {
+    EXPECT_NEAR(static_cast<double>(count), kShare, 0.1 * kShare) << id;
+  }
+}
+
+TEST_F(LargeSetTest, TheSeedSaysWhereItBegins) {
+  for (const std::size_t seed : {std::size_t{5}, 3 * kCount + 70, SIZE_MAX}) {
+    balance_ = LeastActive(seed);
+    EXPECT_EQ(PickId(pool_), Id(seed % kCount));
+    balance_ = LeastActive(seed);
+    EXPECT_EQ(PickId(TestPool(events_, {1, 1})), "s0") << "a small set has one begin";
+  }
+}
+
+TEST_F(LargeSetTest, AWindowBehindTheEndOfASetThatShrankBeginsAnew) {
+  balance_ = LeastActive(kCount - 1);
+  PickId(pool_);
+  const TestPool shorter(events_, std::vector<std::uint32_t>(LeastActive::kSmallSet + 1, 1));
+  EXPECT_EQ(PickId(shorter), Id((kCount - 1) % (LeastActive::kSmallSet + 1)));
+}
+
 // Against a reference that looks at every server: random loads, weights and limits.
 TEST_F(LeastActiveTest, NoServerIsEverLessLoadedThanThePick) {
   std::mt19937 random(20240607);
   for (int round = 0; round < 2000; ++round) {
     TestPool pool(events_);
     std::vector<ActiveRequest> hold;
-    const std::size_t count = 1 + random() % 6;
+    const std::size_t count = round % 20 == 0 ? 60 + random() % 200 : 1 + random() % 6;
     for (std::size_t i = 0; i < count; ++i) {
       Backend& backend = pool.Add(1 + random() % 10, random() % 3 == 0 ? 1 + random() % 4 : 0);
       const std::uint32_t limit = pool.set().eligible[i].max_active;
