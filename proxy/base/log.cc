@@ -9,8 +9,10 @@
 #include <ctime>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
+#include "proxy/base/abseil.h"
 #include "proxy/base/utc_time.h"
 
 namespace remora::log {
@@ -31,35 +33,65 @@ State& GetState() {
   return state;
 }
 
+// Most lines have no more: with 1,000 servers thousands are written at the start.
+constexpr std::size_t kUsualLine = 384;
+
 // RFC 3339, UTC, milliseconds.
-std::string Timestamp() {
+void AppendTimestamp(std::string& line) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  std::string text;
-  proxy::AppendUtcSeconds(now.tv_sec, text);
-  absl::StrAppendFormat(&text, ".%03dZ", now.tv_nsec / 1'000'000);
-  return text;
+  proxy::AppendUtcSeconds(now.tv_sec, line);
+  absl::StrAppend(&line, ".", absl::Dec(now.tv_nsec / 1'000'000, absl::kZeroPad3), "Z");
+}
+
+void AppendEscaped(std::string_view value, std::string& out) {
+  const char* const end = value.data() + value.size();
+  for (const char* at = value.data(); at != end; ++at) {
+    const auto plain_end = std::find_if(at, end, [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return c == '"' || c == '\\' || byte < 0x20 || byte == 0x7f;
+    });
+    out.append(at, plain_end);
+    if (plain_end == end) return;
+    at = plain_end;
+    if (*at == '"' || *at == '\\') {
+      out += '\\';
+      out += *at;
+    } else {
+      absl::StrAppend(&out, "\\u", absl::Hex(static_cast<unsigned char>(*at), absl::kZeroPad4));
+    }
+  }
 }
 
 std::string JsonLine(Level level, std::string_view message, Fields fields) {
-  std::string line = absl::StrFormat(R"({"ts":"%s","level":"%s","msg":"%s")", Timestamp(),
-                                     LevelName(level), JsonEscape(message));
+  std::string line;
+  line.reserve(kUsualLine);
+  line += R"({"ts":")";
+  AppendTimestamp(line);
+  line.append(R"(","level":")").append(LevelName(level)).append(R"(","msg":")");
+  AppendEscaped(message, line);
   for (const Field& field : fields) {
-    line += absl::StrFormat(R"(,"%s":"%s")", field.key, JsonEscape(field.value));
+    line.append(R"(",")").append(field.key).append(R"(":")");
+    AppendEscaped(field.value, line);
   }
-  return line + "}\n";
+  return line += "\"}\n";
 }
 
 std::string TextLine(Level level, std::string_view message, Fields fields) {
-  std::string line =
-      absl::StrFormat("%s %-5s %s", Timestamp(), LevelName(level), JsonEscape(message));
+  std::string line;
+  line.reserve(kUsualLine);
+  AppendTimestamp(line);
+  absl::StrAppendFormat(&line, " %-5s ", ToAbsl(LevelName(level)));
+  AppendEscaped(message, line);
   for (const Field& field : fields) {
     const bool plain =
         !field.value.empty() && field.value.find_first_of(" \"=") == std::string::npos;
     const char* quote = plain ? "" : "\"";
-    line += absl::StrFormat(" %s=%s%s%s", field.key, quote, JsonEscape(field.value), quote);
+    line.append(" ").append(field.key).append("=").append(quote);
+    AppendEscaped(field.value, line);
+    line += quote;
   }
-  return line + "\n";
+  return line += "\n";
 }
 
 std::string MakeLine(Level level, std::string_view message, Fields fields) {
@@ -159,17 +191,7 @@ void Together::PutOut() {
 std::string JsonEscape(std::string_view value) {
   std::string escaped;
   escaped.reserve(value.size());
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      escaped += '\\';
-      escaped += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      escaped += absl::StrFormat("\\u%04x", byte);
-    } else {
-      escaped += c;
-    }
-  }
+  AppendEscaped(value, escaped);
   return escaped;
 }
 

@@ -120,9 +120,13 @@ Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::Connect(
     Loop& loop, const SocketAddress& address, Duration timeout) {
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) co_return std::unexpected(LastError());
-  // Fails on unix sockets, where there is nothing to delay.
+  // Fail on unix sockets, where there is nothing to delay.
   const int on = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  // Whoever connects has something to send, which takes the last part of the handshake along: a
+  // packet less, and the peer is woken once (2 us of 50 a connection).
+  const int off = 0;
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
   const bool connected = ::connect(socket.get(), address.data(), address.size()) == 0;
   if (!connected && errno != EINPROGRESS && errno != EINTR) co_return std::unexpected(LastError());
   auto stream = Make(loop, std::move(socket));
