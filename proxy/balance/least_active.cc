@@ -53,6 +53,13 @@ Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
       }
       return Fail(ErrorKind::kNoHealthyServer, Side::kProxy, "no server of the pool is healthy");
     }
+    // What was passed over in this turn may be as little loaded as what is behind the window, whose
+    // first one would otherwise have a share more.
+    if (count > kSmallSet && start_ != window_ &&
+        PlaceInWindow(best_index, count) >= window_size_) {
+      EndTurn(count);
+      continue;
+    }
     // A failed swap means that somebody else was admitted or left: look again. Some thread always
     // makes progress.
     if (!best->backend->admission().TryAdmit(best_seen)) continue;
@@ -65,26 +72,32 @@ Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
 void LeastActive::StartWithin(std::size_t count) {
   if (count <= kSmallSet) {
     if (start_ >= count) start_ = 0;
-  } else if (start_ >= count || window_ >= count) {
-    start_ = window_ = window_ % count;
+    return;
   }
+  if (start_ >= count || window_ >= count) start_ = window_ = window_ % count;
+  window_size_ = std::min(window_size_, count);
 }
 
-// With 1,000 backends a request cost 1.34 times what it does with one, with windows 1.07 times.
+std::size_t LeastActive::PlaceInWindow(std::size_t index, std::size_t count) const {
+  return index >= window_ ? index - window_ : index + count - window_;
+}
+
 void LeastActive::MoveOn(std::size_t winner, std::size_t count) {
   start_ = winner + 1 < count ? winner + 1 : 0;
   if (count <= kSmallSet) return;
-  const std::size_t turn = winner >= window_ ? winner - window_ : winner + count - window_;
-  // All that are nearer are busy.
-  window_size_ = std::max(window_size_, turn + 1);
-  if (++window_picks_ >= kTurns * window_size_) {
+  const std::size_t place = PlaceInWindow(winner, count);
+  if (place >= window_size_) window_size_ = std::min(std::max(2 * window_size_, place + 1), count);
+  if (place + 1 == window_size_) EndTurn(count);
+}
+
+// With 1,000 backends a request cost 1.34 times what it does with one, with windows 1.06 times.
+void LeastActive::EndTurn(std::size_t count) {
+  if (++turns_ >= kTurns) {
     window_ = (window_ + window_size_) % count;
     window_size_ = kWindow;
-    window_picks_ = 0;
-    start_ = window_;
-  } else if (turn + 1 == window_size_) {
-    start_ = window_;
+    turns_ = 0;
   }
+  start_ = window_;
 }
 
 }  // namespace remora::proxy

@@ -17,9 +17,10 @@ namespace remora::proxy {
 class LeastActive {
  public:
   // Equal loads take turns; in a set of more than kSmallSet they do so in windows of kWindow
-  // backends, or of as many as it takes to find an idle one, for kTurns turns each. So the
+  // backends, twice as many whenever none of them is free, for kTurns turns each. So the
   // connections that are in use are few and warm, and with few requests are not closed between two
-  // of them. The loads decide as always, and in the end each has had the same share.
+  // of them. The loads decide as always; within a window nobody has more than one pick a turn, and
+  // in the end each has had the same share.
   static constexpr std::size_t kSmallSet = 64;
   static constexpr std::size_t kWindow = 16;
   static constexpr std::size_t kTurns = 32;
@@ -34,13 +35,15 @@ class LeastActive {
 
  private:
   void StartWithin(std::size_t count);
+  std::size_t PlaceInWindow(std::size_t index, std::size_t count) const;
   void MoveOn(std::size_t winner, std::size_t count);
+  void EndTurn(std::size_t count);
 
   // Where the next scan starts: behind the last winner, or the window's begin.
   std::size_t start_;
   std::size_t window_;  // its first backend
   std::size_t window_size_ = kWindow;
-  std::size_t window_picks_ = 0;
+  std::size_t turns_ = 0;  // of this window, over
 };
 
 }  // namespace remora::proxy

@@ -74,7 +74,8 @@ std::string JsonLine(Level level, std::string_view message, Fields fields) {
     line.append(R"(",")").append(field.key).append(R"(":")");
     AppendEscaped(field.value, line);
   }
-  return line += "\"}\n";
+  line += "\"}\n";
+  return line;
 }
 
 std::string TextLine(Level level, std::string_view message, Fields fields) {
@@ -91,7 +92,8 @@ std::string TextLine(Level level, std::string_view message, Fields fields) {
     AppendEscaped(field.value, line);
     line += quote;
   }
-  return line += "\n";
+  line += "\n";
+  return line;
 }
 
 std::string MakeLine(Level level, std::string_view message, Fields fields) {

@@ -65,24 +65,26 @@ void Http1Exchange::PrepareHead(const ResponseHead& head) {
   channel_.StartWritingBody(framing);
 }
 
-std::optional<Result<void>> Http1Exchange::SendHead(BodyPiece first) {
+Result<bool> Http1Exchange::SendHead(BodyPiece first) {
   if (!request_.wants_trailers) first.trailers = {};
   first_bytes_ = first.size();
   first_ends_ = first.end;
-  const auto sent = channel_.TryWrite(head_, first);
-  if (sent) NoteHeadSent(*sent);
-  return sent;
+  const auto written = channel_.TryWrite(head_, first);
+  if (!written) return false;
+  if (!*written) return std::unexpected(written->error());
+  NoteFirstSent();
+  return true;
 }
 
 Awaitable<Result<void>> Http1Exchange::SendRest() {
-  auto sent = co_await channel_.WriteRest(facts_.settings->timeouts.idle);
-  NoteHeadSent(sent);
-  co_return sent;
+  auto result = co_await channel_.WriteRest(facts_.settings->timeouts.idle);
+  if (result) NoteFirstSent();
+  co_return result;
 }
 
-void Http1Exchange::NoteHeadSent(const Result<void>& result) {
-  if (result) bytes_out_ += first_bytes_;
-  sent_answer_ = result.has_value() && first_ends_;
+void Http1Exchange::NoteFirstSent() {
+  bytes_out_ += first_bytes_;
+  sent_answer_ = first_ends_;
 }
 
 Awaitable<Result<void>> Http1Exchange::SendBody(BodyPiece piece) {

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,7 +41,7 @@ class Http1Exchange final : public Exchange {
 
   net::Awaitable<Result<void>> SendInterim(const message::ResponseHead& head) override;
   void PrepareHead(const message::ResponseHead& head) override;
-  std::optional<Result<void>> SendHead(message::BodyPiece first) override;
+  Result<bool> SendHead(message::BodyPiece first) override;
   net::Awaitable<Result<void>> SendRest() override;
   net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
   net::Awaitable<Result<void>> SendError(const ProxyError& error) override;
@@ -62,7 +61,7 @@ class Http1Exchange final : public Exchange {
 
  private:
   bool MustClose() const;
-  void NoteHeadSent(const Result<void>& result);
+  void NoteFirstSent();
 
   http1::Channel& channel_;
   const message::RequestHead& request_;

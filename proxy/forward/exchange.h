@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "proxy/base/clock.h"
@@ -41,9 +40,9 @@ class Exchange {
   virtual net::Awaitable<Result<void>> SendInterim(const message::ResponseHead& head) = 0;
   // Makes the final head ready to be sent.
   virtual void PrepareHead(const message::ResponseHead& head) = 0;
-  // Sends it and what there is of the body already, as far as the socket takes them at once.
-  // Nothing: SendRest sends what is left of them; `first` stays until then.
-  virtual std::optional<Result<void>> SendHead(message::BodyPiece first) = 0;
+  // Sends it and what there is of the body already, as far as the socket takes them at once. False:
+  // SendRest sends what is left of them; `first` stays until then.
+  virtual Result<bool> SendHead(message::BodyPiece first) = 0;
   virtual net::Awaitable<Result<void>> SendRest() = 0;
   virtual net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) = 0;
   // The proxy's own answer. Not after PrepareHead.

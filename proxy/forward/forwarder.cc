@@ -154,26 +154,26 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   NotePick(backend, progress);
   reporter_.CountPick(backend.counters().get());
   // One stale connection to a backend that was restarted means that all are.
-  auto connection = progress.stale == nullptr
-                        ? connections_.Reuse(backend, settings_, exchange.direction())
-                        : std::nullopt;
-  if (!connection) {
+  auto borrowed = progress.stale == nullptr
+                      ? connections_.Reuse(backend, settings_, exchange.direction())
+                      : std::nullopt;
+  if (!borrowed) {
     auto opened = co_await connections_.Open(backend, settings_, exchange.direction());
     if (!opened) co_return std::unexpected(opened.error());
-    connection.emplace(*std::move(opened));
+    borrowed.emplace(*std::move(opened));
   }
   progress.connected = std::max(progress.picked, loop_.now());
   progress.record.connect = progress.connected - progress.picked;
   // Who waits for a client that does not read would not notice the end of the connection.
-  connection->OnCut([&exchange, &progress] {
+  borrowed->OnCut([&exchange, &progress] {
     progress.cut = true;
     if (progress.answering || progress.hinting) exchange.Abort();
   });
-  upstream::Connection& upstream = **connection;
-  upstream.PrepareRequest(exchange.request(), ForwardedTo(backend, exchange));
+  upstream::Connection& connection = **borrowed;
+  connection.PrepareRequest(exchange.request(), ForwardedTo(backend, exchange));
   co_await net::SendTurn(loop_);
-  const Result<bool> sent = upstream.SendRequest(progress.first);
-  progress.reused = upstream.reused();
+  const Result<bool> sent = connection.SendRequest(progress.first);
+  progress.reused = connection.reused();
   if (sent && *sent && !progress.first.more.empty()) {
     // No large buffer is held until the answer comes.
     exchange.ForgetBody();
@@ -184,9 +184,9 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
     result = std::unexpected(sent.error());
   } else if (!sent || (*sent && progress.first.end)) {
     // A backend that refuses a request early may close before it has read all: its answer counts.
-    result = co_await RelayAnswer(exchange, upstream, nullptr, progress);
+    result = co_await RelayAnswer(exchange, connection, nullptr, progress);
   } else {
-    result = co_await RelayBoth(exchange, upstream, *sent, progress);
+    result = co_await RelayBoth(exchange, connection, *sent, progress);
   }
   if (!result && progress.cut) co_return upstream::CutError();
   co_return result;
@@ -266,11 +266,14 @@ Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Con
                                                Upload* upload, Progress& progress) {
   ResponseHead head;
   // The clock for the head starts when the request has been sent.
-  TimePoint deadline = loop_.now() + settings_.timeouts.response_head;
+  TimePoint deadline = HeadDeadline(loop_.now());
   for (std::uint32_t interim = 0;;) {
     auto read = co_await connection.ReadHead(exchange.request(), deadline, head);
-    const bool timed_out = !read && read.error().kind == ErrorKind::kUpstreamTimeout;
-    if (timed_out && MayWaitLonger(upload, deadline)) continue;
+    if (!read && read.error().kind == ErrorKind::kUpstreamTimeout && upload != nullptr) {
+      // It starts anew when an upload has ended.
+      deadline = HeadDeadline(upload->running ? Clock::now() : upload->ended);
+      if (deadline > Clock::now()) continue;
+    }
     if (!read) co_return read;
     if (!head.is_interim()) break;
     read = co_await RelayInterim(exchange, head, ++interim, upload, progress);
@@ -284,25 +287,19 @@ Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Con
   progress.record.status = head.status;
   exchange.PrepareHead(head);
   co_await net::SendTurn(loop_);
-  auto sent = exchange.SendHead(*first);
-  if (!sent) sent = co_await exchange.SendRest();
-  if (*sent && tunnel) co_return co_await RunTunnel(exchange, connection);
+  const Result<bool> head_sent = exchange.SendHead(*first);
+  if (!head_sent) co_return std::unexpected(head_sent.error());
+  Result<void> sent;
+  if (!*head_sent) sent = co_await exchange.SendRest();
+  if (sent && tunnel) co_return co_await RunTunnel(exchange, connection);
   bool ended = first->end;
-  while (*sent && !ended) {
+  while (sent && !ended) {
     const auto piece = co_await connection.ReadBody();
     if (!piece) co_return std::unexpected(piece.error());
     ended = piece->end;
     sent = co_await exchange.SendBody(*piece);
   }
-  co_return *sent;
-}
-
-// While the request is still on its way, and `response_head` beyond that.
-bool Forwarder::MayWaitLonger(const Upload* upload, TimePoint& deadline) const {
-  if (upload == nullptr) return false;
-  const TimePoint sent = upload->running ? Clock::now() : upload->ended;
-  deadline = sent + settings_.timeouts.response_head;
-  return deadline > Clock::now();
+  co_return sent;
 }
 
 Awaitable<Result<void>> Forwarder::RelayInterim(Exchange& exchange, const ResponseHead& head,

@@ -69,7 +69,7 @@ class Forwarder {
                                          bool first_is_sent, Progress& progress);
   net::Awaitable<Result<void>> RelayAnswer(Exchange& exchange, upstream::Connection& connection,
                                            Upload* upload, Progress& progress);
-  bool MayWaitLonger(const Upload* upload, TimePoint& deadline) const;
+  TimePoint HeadDeadline(TimePoint sent) const { return sent + settings_.timeouts.response_head; }
   net::Awaitable<Result<void>> RelayInterim(Exchange& exchange, const message::ResponseHead& head,
                                             std::uint32_t number, Upload* upload,
                                             Progress& progress);

@@ -38,17 +38,17 @@ using net::Pipe;
 Channel::Channel(net::Loop& loop, std::unique_ptr<net::Stream> stream, Side side)
     : loop_(loop), stream_(std::move(stream)), side_(side) {}
 
-bool Channel::HasMessage() {
+void Channel::PassEmptyLine() {
   constexpr std::string_view kEmptyLine = "\r\n";
-  if (!HasBytes()) return false;
   const std::string_view bytes(buffered().data(), buffered().size());
-  if (!kEmptyLine.starts_with(bytes) || empty_line_passed_) return true;
+  holds_cr_ = false;
+  if (bytes.empty() || !kEmptyLine.starts_with(bytes) || empty_line_passed_) return;
   empty_line_passed_ = bytes == kEmptyLine;
-  // What is left of it, a CR or nothing, goes to the front: there must be room behind it.
+  holds_cr_ = !empty_line_passed_;
+  // What is left of it goes to the front: there must be room behind it.
   head_buffer_.data()[0] = '\r';
   begin_ = 0;
-  end_ = empty_line_passed_ ? 0 : 1;
-  return false;
+  end_ = holds_cr_ ? 1 : 0;
 }
 
 error_code Channel::TakeBytes(error_code waited) {
@@ -56,6 +56,7 @@ error_code Channel::TakeBytes(error_code waited) {
   if (!error) {
     if (!head_buffer_) head_buffer_ = loop_.buffers().Take(BufferPool::kSmall);
     error = FillNow();
+    PassEmptyLine();
   }
   if (!HasBytes()) head_buffer_.Reset();
   return error;
@@ -69,12 +70,13 @@ void Channel::FinishMessage() {
   body_buffer_.Reset();
   pipe_.Reset();
   read_error_ = {};
+  scanner_.Reset();
+  empty_line_passed_ = false;
+  if (HasBytes()) PassEmptyLine();
   if (!HasBytes()) {
     begin_ = end_ = 0;
     head_buffer_.Reset();
   }
-  scanner_.Reset();
-  empty_line_passed_ = false;
   got_bytes_ = HasBytes();
 }
 

@@ -39,7 +39,7 @@ class Channel {
   bool HasBytes() const { return begin_ != end_; }
   // The first bytes of the next message are there. An empty line begins none: some clients send one
   // behind a body (RFC 9112 section 2.2).
-  bool HasMessage();
+  bool HasMessage() const { return HasBytes() && !holds_cr_; }
   // To be awaited while there are none; TakeBytes reads what has come. eof and timed_out are what
   // they say.
   net::Stream::ReadableWait AwaitBytes(Duration timeout) { return stream_->AwaitReadable(timeout); }
@@ -98,6 +98,7 @@ class Channel {
   template <class Head>
   net::Awaitable<Result<void>> ReadWholeHead(message::HeadLimits limits, TimePoint deadline,
                                              Head& head);
+  void PassEmptyLine();
   void MakeRoom(std::size_t head_bytes);
   net::error_code FillNow();
   net::Awaitable<net::error_code> FillBody(Duration timeout);
@@ -127,6 +128,7 @@ class Channel {
   std::size_t end_ = 0;
   bool got_bytes_ = false;
   bool empty_line_passed_ = false;  // before the next message
+  bool holds_cr_ = false;           // which may begin an empty line; nothing else is there
 
   message::HeadScanner scanner_;
   message::BodyDecoder decoder_;

@@ -65,7 +65,10 @@ bool SameEnds(const char* lower, const char* name, std::size_t size) {
   return (differ(0) | differ(size - sizeof(Word))) == 0;
 }
 
-// `lower` and `name` are as long. No control byte is in a name, which could pass for another.
+static_assert(std::ranges::all_of(kNames, [](const Name& name) { return name.text.size() <= 24; }));
+
+// `lower` and `name` are as long, and at most three words. No control byte is in a name, which
+// could pass for another.
 bool SameName(std::string_view lower, std::string_view name) {
   const std::size_t size = lower.size();
   if (size > 16) {

@@ -1,5 +1,7 @@
 """What is measured without load: memory of idle connections, and the time of a start."""
+import fcntl
 import os
+import select
 import subprocess
 import time
 
@@ -133,11 +135,14 @@ def ready_of_remora(starter, ports):
     began = time.monotonic()
     process = launch(starter, ports, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
+        # All lines must fit: it drops those that nobody takes.
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)
         log = ""
         while '"msg":"ready"' not in log:
-            written = os.read(process.stderr.fileno(), 1 << 16).decode()
+            there, _, _ = select.select([process.stderr], [], [], 30)
+            written = os.read(process.stderr.fileno(), 1 << 16).decode() if there else ""
             if not written:
-                raise BenchError(f"remorad ended at its start: {log[-2000:]}")
+                raise BenchError(f"remorad does not become ready: {log[-2000:]}")
             log += written
         return time.monotonic() - began
     finally:

@@ -25,12 +25,14 @@ class Results:
         return median(mine[field] / theirs[field] for mine, theirs in pairs if theirs[field])
 
     def ratio_to_best(self, scenario, kind, others, field):
-        """To the lower of the others in each round."""
+        """To the other that is lower in the median: the lower one of each round would be lower
+        than either."""
         theirs = [rounds for rounds in (self.rounds(scenario, other) for other in others) if rounds]
         if not theirs:
             return None
-        return median(mine[field] / min(their[field] for their in those)
-                      for mine, *those in zip(self.rounds(scenario, kind), *theirs))
+        best = min(theirs, key=lambda rounds: median(one[field] for one in rounds))
+        return median(mine[field] / its[field]
+                      for mine, its in zip(self.rounds(scenario, kind), best))
 
     def user_share(self, scenario, kind):
         """Ticks are coarse, so those of all rounds are taken together."""

@@ -245,6 +245,65 @@ TEST_F(LargeSetTest, RequestsThatTakeTimeAreSharedEquallyToo) {
   }
 }
 
+// Long polls and tunnels: those that have one get nothing, and what windows there are between them
+// must not become the place of all other requests.
+TEST_F(LargeSetTest, RequestsThatNeverEndLeaveTheOthersTheirEqualShare) {
+  for (const std::size_t held : {kWindow, kCount / 2, kCount - 3}) {
+    std::vector<ActiveRequest> hold;
+    for (std::size_t i = 0; i < held; ++i) {
+      auto picked = balance_.Pick(pool_.set(), {});
+      ASSERT_TRUE(picked);
+      hold.push_back(std::move(*picked));
+    }
+    const std::size_t idle = kCount - held;
+    const std::size_t share = 20 * kTurns;
+    const auto counts = Count(idle * share);
+    EXPECT_EQ(counts.size(), idle);
+    for (const auto& [id, count] : counts) {
+      EXPECT_NEAR(static_cast<double>(count), static_cast<double>(share), kTurns + 0.1 * share)
+          << id << " with " << held << " held";
+    }
+  }
+}
+
+TEST_F(LargeSetTest, NobodyHasMoreThanItsTurnsBeforeTheOthersHaveHadSome) {
+  std::mt19937 random(20261129);
+  std::vector<ActiveRequest> running;
+  std::map<std::string, std::size_t> counts;
+  for (std::size_t i = 0; i < kTurns * kWindow; ++i) {
+    auto picked = balance_.Pick(pool_.set(), {});
+    ASSERT_TRUE(picked);
+    ++counts[picked->backend()->id()];
+    running.push_back(std::move(*picked));
+    while (!running.empty() && random() % 8 != 0) {
+      std::swap(running[random() % running.size()], running.back());
+      running.pop_back();
+    }
+  }
+  for (const auto& [id, count] : counts) EXPECT_LE(count, kTurns) << id;
+}
+
+TEST_F(LargeSetTest, TheHeaviestComeFirstWhereverTheWindowIs) {
+  TestPool pool(events_);
+  for (std::size_t i = 0; i < kCount; ++i) pool.Add(i % 10 == 7 ? 3 : 1);
+  for (int i = 0; i < 1000; ++i) {
+    auto picked = balance_.Pick(pool.set(), {});
+    ASSERT_TRUE(picked);
+    const std::string& id = picked->backend()->id();
+    EXPECT_EQ(id.back(), '7') << id;
+  }
+}
+
+TEST_F(LargeSetTest, ExcludedOnesArePassedOver) {
+  std::vector<const Backend*> excluded;
+  for (std::size_t i = 0; i < kCount; i += 2) excluded.push_back(&pool_.at(i));
+  for (std::size_t i = 0; i < 3 * kCount * kTurns; ++i) {
+    const auto picked = balance_.Pick(pool_.set(), excluded);
+    ASSERT_TRUE(picked);
+    ASSERT_EQ(std::ranges::find(excluded, picked->backend()), excluded.end());
+  }
+}
+
 TEST_F(LargeSetTest, TheSeedSaysWhereItBegins) {
   for (const std::size_t seed : {std::size_t{5}, 3 * kCount + 70, SIZE_MAX}) {
     balance_ = LeastActive(seed);
@@ -254,11 +313,23 @@ TEST_F(LargeSetTest, TheSeedSaysWhereItBegins) {
   }
 }
 
-TEST_F(LargeSetTest, AWindowBehindTheEndOfASetThatShrankBeginsAnew) {
-  balance_ = LeastActive(kCount - 1);
-  PickId(pool_);
-  const TestPool shorter(events_, std::vector<std::uint32_t>(LeastActive::kSmallSet + 1, 1));
-  EXPECT_EQ(PickId(shorter), Id((kCount - 1) % (LeastActive::kSmallSet + 1)));
+TEST_F(LargeSetTest, ASetThatShrinksAndGrowsIsScannedWholeAndSharedEqually) {
+  constexpr std::size_t kSmall = LeastActive::kSmallSet;
+  {
+    std::vector<ActiveRequest> hold;  // the window becomes as large as the set
+    for (std::size_t i = 0; i < kCount; ++i) PickId(pool_, &hold);
+  }
+  Count(kCount * kTurns + 50);  // and another
+  for (const std::size_t count : {kSmall + 1, kSmall, kSmall + 1, std::size_t{2}, kSmall + 2}) {
+    const TestPool pool(events_, std::vector<std::uint32_t>(count, 1));
+    std::map<std::string, std::size_t> counts;
+    const std::size_t share = 4 * kWindow * kTurns;
+    for (std::size_t i = 0; i < count * share; ++i) ++counts[PickId(pool)];
+    EXPECT_EQ(counts.size(), count);
+    for (const auto& [id, picks] : counts) {
+      EXPECT_NEAR(static_cast<double>(picks), static_cast<double>(share), 2.0 * kTurns) << id;
+    }
+  }
 }
 
 // Against a reference that looks at every server: random loads, weights and limits.
