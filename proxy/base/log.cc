@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "proxy/base/abseil.h"
+#include "proxy/base/byte_scan.h"
 #include "proxy/base/utc_time.h"
 
 namespace remora::log {
@@ -47,9 +48,8 @@ void AppendTimestamp(std::string& line) {
 void AppendEscaped(std::string_view value, std::string& out) {
   const char* const end = value.data() + value.size();
   for (const char* at = value.data(); at != end; ++at) {
-    const auto plain_end = std::find_if(at, end, [](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return c == '"' || c == '\\' || byte < 0x20 || byte == 0x7f;
+    const char* const plain_end = proxy::FindFirst(at, end, [](proxy::Block bytes) {
+      return (bytes < 0x20) | (bytes == 0x7f) | (bytes == '"') | (bytes == '\\');
     });
     out.append(at, plain_end);
     if (plain_end == end) return;

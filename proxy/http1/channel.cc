@@ -70,7 +70,6 @@ void Channel::FinishMessage() {
   body_buffer_.Reset();
   pipe_.Reset();
   read_error_ = {};
-  scanner_.Reset();
   empty_line_passed_ = false;
   if (HasBytes()) PassEmptyLine();
   if (!HasBytes()) {

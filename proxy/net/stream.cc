@@ -48,14 +48,6 @@ ssize_t SendPiece(int fd, const void* piece, std::size_t size) {
 }
 #endif
 
-// On loopback a connection is there when connect(2) says that it is in progress: two system calls
-// and a turn less, 2 ms of 60 of a start with 1,000 servers.
-bool HasPeer(int fd) {
-  sockaddr_storage peer{};
-  socklen_t size = sizeof(peer);
-  return getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
-}
-
 }  // namespace
 
 bool IsLocalShortage(const error_code& error) {
@@ -147,13 +139,14 @@ Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::Connect(
   // packet less, and the peer is woken once (2 us of 50 a connection).
   const int off = 0;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
-  bool connected = ::connect(socket.get(), address.data(), address.size()) == 0;
+  const bool connected = ::connect(socket.get(), address.data(), address.size()) == 0;
   if (!connected && errno != EINPROGRESS && errno != EINTR) co_return std::unexpected(LastError());
-  connected = connected || HasPeer(socket.get());
   auto stream = Make(loop, std::move(socket));
   if (!stream->is_open()) co_return std::unexpected(asio::error::no_memory);
   stream->readable_ = false;
-  if (connected) co_return stream;
+  // On loopback it has its peer when connect(2) says that it is in progress: two system calls and a
+  // turn less, 2 ms of 60 of a start with 1,000 servers.
+  if (connected || stream->PeerAddress().size() != 0) co_return stream;
   stream->WatchWritable();
   stream->SetDeadline(stream->write_deadline_, timeout);
   while (!stream->writable_ && !stream->write_expired_) co_await WritableWait(stream->writer_);
