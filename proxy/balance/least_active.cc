@@ -14,7 +14,7 @@ bool Less(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) {
 }  // namespace
 
 Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
-                                        std::span<const Backend* const> excluded, TimePoint now) {
+                                        std::span<const Backend* const> excluded) {
   const std::size_t count = set.eligible.size();
   if (set.total == 0) return Fail(ErrorKind::kNoServers, Side::kProxy, "the pool has no servers");
   if (count == 0) {
@@ -57,13 +57,13 @@ Result<ActiveRequest> LeastActive::Pick(const BackendSet& set,
     // first one would otherwise have a share more.
     if (count > kSmallSet && start_ != window_ &&
         PlaceInWindow(best_index, count) >= window_size_) {
-      EndTurn(count, now);
+      EndTurn(count);
       continue;
     }
     // A failed swap means that somebody else was admitted or left: look again. Some thread always
     // makes progress.
     if (!best->backend->admission().TryAdmit(best_seen)) continue;
-    MoveOn(best_index, count, now);
+    MoveOn(best_index, count);
     return ActiveRequest(*best->backend);
   }
 }
@@ -82,22 +82,20 @@ std::size_t LeastActive::PlaceInWindow(std::size_t index, std::size_t count) con
   return index >= window_ ? index - window_ : index + count - window_;
 }
 
-void LeastActive::MoveOn(std::size_t winner, std::size_t count, TimePoint now) {
+void LeastActive::MoveOn(std::size_t winner, std::size_t count) {
   start_ = winner + 1 < count ? winner + 1 : 0;
   if (count <= kSmallSet) return;
   const std::size_t place = PlaceInWindow(winner, count);
   if (place >= window_size_) window_size_ = std::min(std::max(2 * window_size_, place + 1), count);
-  if (place + 1 == window_size_) EndTurn(count, now);
+  if (place + 1 == window_size_) EndTurn(count);
 }
 
-// With 1,000 backends a request cost 1.34 times what it does with one, with windows that ended
-// after kTurns 1.07 to 1.11, with windows that also last for kWindowTime 1.04 to 1.07.
-void LeastActive::EndTurn(std::size_t count, TimePoint now) {
-  if (++turns_ >= kTurns && now - window_began_ >= kWindowTime) {
+// With 1,000 backends a request cost 1.34 times what it does with one, with windows 1.07 to 1.10.
+void LeastActive::EndTurn(std::size_t count) {
+  if (++turns_ >= kTurns) {
     window_ = (window_ + window_size_) % count;
     window_size_ = kWindow;
     turns_ = 0;
-    window_began_ = now;
   }
   start_ = window_;
 }

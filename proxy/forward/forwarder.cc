@@ -122,19 +122,16 @@ Awaitable<> Forwarder::Forward(Exchange& exchange, TimePoint read, RequestRecord
 // Elsewhere if there is an elsewhere; then the one whose kept connection was stale, on a new one;
 // then those that took no connection a moment ago, but none that failed this request.
 Result<ActiveRequest> Forwarder::Pick(const Progress& progress) {
-  const TimePoint now = loop_.now();
-  if (!progress.last_error && !connections_.avoids_any()) {
-    return balancer_.Pick(current_(), {}, now);
-  }
+  if (!progress.last_error && !connections_.avoids_any()) return balancer_.Pick(current_(), {});
   upstream::Pool::Backends excluded = progress.failed;
   const bool avoiding = connections_.AddAvoided(excluded);
   if (progress.stale != nullptr) excluded.push_back(progress.stale);
-  auto picked = balancer_.Pick(current_(), excluded, now);
+  auto picked = balancer_.Pick(current_(), excluded);
   if (!picked && progress.stale != nullptr) {
     excluded.pop_back();
-    picked = balancer_.Pick(current_(), excluded, now);
+    picked = balancer_.Pick(current_(), excluded);
   }
-  if (!picked && avoiding) picked = balancer_.Pick(current_(), progress.failed, now);
+  if (!picked && avoiding) picked = balancer_.Pick(current_(), progress.failed);
   if (picked || !progress.last_error) return picked;
   ProxyError last = *progress.last_error;
   last.limit = Limit::kNone;  // counted when it was met

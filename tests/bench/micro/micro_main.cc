@@ -96,7 +96,7 @@ void Pick(benchmark::State& state) {
   const Backends backends(static_cast<std::size_t>(state.range()), table);
   proxy::LeastActive balancer;
   for (auto _ : state) {
-    auto picked = balancer.Pick(backends.set(), {}, proxy::TimePoint());
+    auto picked = balancer.Pick(backends.set(), {});
     benchmark::DoNotOptimize(picked);
   }
 }
@@ -111,7 +111,7 @@ void PickAmongBusy(benchmark::State& state) {
   }
   proxy::LeastActive balancer;
   for (auto _ : state) {
-    auto picked = balancer.Pick(backends.set(), {}, proxy::TimePoint());
+    auto picked = balancer.Pick(backends.set(), {});
     benchmark::DoNotOptimize(picked);
   }
 }

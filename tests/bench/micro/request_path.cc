@@ -162,7 +162,7 @@ void RequestPath::Run() {
     record.request_id = generated.view();
   }
 
-  auto picked = balancer_.Pick(backends_->set(), {}, TimePoint());
+  auto picked = balancer_.Pick(backends_->set(), {});
   const proxy::ActiveRequest active = std::move(OrDie(picked));
   const proxy::Backend& backend = *active.backend();
   record.first_pick = record.read;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -25,7 +24,7 @@ using testing::TestPool;
 class LeastActiveTest : public ::testing::Test {
  protected:
   std::string PickId(const TestPool& pool, std::vector<ActiveRequest>* hold = nullptr) {
-    auto picked = balance_.Pick(pool.set(), {}, Now());
+    auto picked = balance_.Pick(pool.set(), {});
     if (!picked) return std::string(Describe(picked.error().kind).reason);
     std::string id = picked->backend()->id();
     if (hold != nullptr) hold->push_back(std::move(*picked));
@@ -40,12 +39,6 @@ class LeastActiveTest : public ::testing::Test {
 
   testing::RecordingEvents events_;
   LeastActive balance_;
-  // By default a window has had its time with each pick, so that turns alone end it.
-  TimePoint Now() { return now_ += between_picks_; }
-  Duration between_picks_ = LeastActive::kWindowTime;
-
- private:
-  TimePoint now_{std::chrono::hours(1)};
 };
 
 TEST_F(LeastActiveTest, ThePickIsCountedAtOnce) {
@@ -122,7 +115,7 @@ TEST_F(LeastActiveTest, AnExcludedServerIsPassedOverThoughItIsIdle) {
   Load(pool.at(1), 4, hold);
   const std::array<const Backend*, 2> excluded = {&pool.at(0), &pool.at(2)};
   for (int i = 0; i < 4; ++i) {
-    const auto picked = balance_.Pick(pool.set(), excluded, Now());
+    const auto picked = balance_.Pick(pool.set(), excluded);
     ASSERT_TRUE(picked.has_value());
     EXPECT_EQ(picked->backend()->id(), "s1");
   }
@@ -154,7 +147,7 @@ TEST_F(LeastActiveTest, EachReasonForNoPickIsToldApart) {
   EXPECT_EQ(PickId(empty), "no_servers");
   BackendSet sick;
   sick.total = 2;
-  const auto none = balance_.Pick(sick, {}, Now());
+  const auto none = balance_.Pick(sick, {});
   ASSERT_FALSE(none.has_value());
   EXPECT_EQ(none.error().kind, ErrorKind::kNoHealthyServer);
   EXPECT_EQ(none.error().sent, Sent::kNothing);
@@ -171,7 +164,7 @@ TEST_F(LeastActiveTest, FullAndExcludedTogetherIsFull) {
   std::vector<ActiveRequest> hold;
   Load(pool.at(0), 1, hold);
   const std::array<const Backend*, 1> excluded = {&pool.at(1)};
-  const auto picked = balance_.Pick(pool.set(), excluded, Now());
+  const auto picked = balance_.Pick(pool.set(), excluded);
   ASSERT_FALSE(picked.has_value());
   EXPECT_EQ(picked.error().kind, ErrorKind::kQueueFull);
 }
@@ -179,7 +172,7 @@ TEST_F(LeastActiveTest, FullAndExcludedTogetherIsFull) {
 TEST_F(LeastActiveTest, AllExcludedIsNoHealthyServer) {
   TestPool pool(events_, {1});
   const std::array<const Backend*, 1> excluded = {&pool.at(0)};
-  const auto picked = balance_.Pick(pool.set(), excluded, Now());
+  const auto picked = balance_.Pick(pool.set(), excluded);
   ASSERT_FALSE(picked.has_value());
   EXPECT_EQ(picked.error().kind, ErrorKind::kNoHealthyServer);
 }
@@ -226,20 +219,6 @@ TEST_F(LargeSetTest, AFewTakeTurnsAndThenTheNextFew) {
   }
 }
 
-TEST_F(LargeSetTest, WithManyRequestsTheFewHaveMoreTurns) {
-  constexpr std::chrono::microseconds kBetweenPicks{50};
-  constexpr std::size_t kTurnsInTime = LeastActive::kWindowTime / kBetweenPicks / kWindow;
-  static_assert(kTurnsInTime > 2 * kTurns);
-  between_picks_ = kBetweenPicks;
-  Count(kWindow * kTurns);  // the first window is taken to be old
-  for (std::size_t first = kWindow; first < 4 * kWindow; first += kWindow) {
-    const auto counts = Count(kWindow * kTurnsInTime);
-    EXPECT_EQ(counts.size(), kWindow);
-    EXPECT_EQ(counts.count(Id(first)), 1u);
-    for (const auto& [id, count] : counts) EXPECT_EQ(count, kTurnsInTime) << id;
-  }
-}
-
 TEST_F(LargeSetTest, InTheEndEachHasHadTheSameShare) {
   const auto counts = Count(kCount * kWindow * kTurns);  // the windows come round and fall together
   EXPECT_EQ(counts.size(), kCount);
@@ -253,7 +232,7 @@ TEST_F(LargeSetTest, RequestsThatTakeTimeAreSharedEquallyToo) {
   std::deque<ActiveRequest> running;
   std::map<std::string, std::size_t> counts;
   for (std::size_t i = 0; i < kCount * kShare; ++i) {
-    auto picked = balance_.Pick(pool_.set(), {}, Now());
+    auto picked = balance_.Pick(pool_.set(), {});
     ASSERT_TRUE(picked);
     EXPECT_EQ(picked->backend()->admission().Load().active(), 1u) << "there are idle ones";
     ++counts[picked->backend()->id()];
@@ -272,7 +251,7 @@ TEST_F(LargeSetTest, RequestsThatNeverEndLeaveTheOthersTheirEqualShare) {
   for (const std::size_t held : {kWindow, kCount / 2, kCount - 3}) {
     std::vector<ActiveRequest> hold;
     for (std::size_t i = 0; i < held; ++i) {
-      auto picked = balance_.Pick(pool_.set(), {}, Now());
+      auto picked = balance_.Pick(pool_.set(), {});
       ASSERT_TRUE(picked);
       hold.push_back(std::move(*picked));
     }
@@ -292,7 +271,7 @@ TEST_F(LargeSetTest, NobodyHasMoreThanItsTurnsBeforeTheOthersHaveHadSome) {
   std::vector<ActiveRequest> running;
   std::map<std::string, std::size_t> counts;
   for (std::size_t i = 0; i < kTurns * kWindow; ++i) {
-    auto picked = balance_.Pick(pool_.set(), {}, Now());
+    auto picked = balance_.Pick(pool_.set(), {});
     ASSERT_TRUE(picked);
     ++counts[picked->backend()->id()];
     running.push_back(std::move(*picked));
@@ -308,7 +287,7 @@ TEST_F(LargeSetTest, TheHeaviestComeFirstWhereverTheWindowIs) {
   TestPool pool(events_);
   for (std::size_t i = 0; i < kCount; ++i) pool.Add(i % 10 == 7 ? 3 : 1);
   for (int i = 0; i < 1000; ++i) {
-    auto picked = balance_.Pick(pool.set(), {}, Now());
+    auto picked = balance_.Pick(pool.set(), {});
     ASSERT_TRUE(picked);
     const std::string& id = picked->backend()->id();
     EXPECT_EQ(id.back(), '7') << id;
@@ -319,7 +298,7 @@ TEST_F(LargeSetTest, ExcludedOnesArePassedOver) {
   std::vector<const Backend*> excluded;
   for (std::size_t i = 0; i < kCount; i += 2) excluded.push_back(&pool_.at(i));
   for (std::size_t i = 0; i < 3 * kCount * kTurns; ++i) {
-    const auto picked = balance_.Pick(pool_.set(), excluded, Now());
+    const auto picked = balance_.Pick(pool_.set(), excluded);
     ASSERT_TRUE(picked);
     ASSERT_EQ(std::ranges::find(excluded, picked->backend()), excluded.end());
   }
@@ -367,7 +346,7 @@ TEST_F(LeastActiveTest, NoServerIsEverLessLoadedThanThePick) {
       Load(backend, static_cast<int>(limit == 0 ? load : std::min(load, limit)), hold);
     }
     const std::vector<std::uint32_t> before = pool.actives();
-    const auto picked = balance_.Pick(pool.set(), {}, Now());
+    const auto picked = balance_.Pick(pool.set(), {});
     const auto open = [&](std::size_t i) {
       const std::uint32_t limit = pool.set().eligible[i].max_active;
       return limit == 0 || before[i] < limit;

@@ -33,7 +33,7 @@ std::vector<ActiveRequest> PickAtOnce(const TestPool& pool, int total, int threa
         LeastActive balance;
         start.arrive_and_wait();
         for (int i = t; i < total; i += threads) {
-          auto picked = balance.Pick(pool.set(), {}, TimePoint());
+          auto picked = balance.Pick(pool.set(), {});
           if (picked) held[static_cast<std::size_t>(t)].push_back(std::move(*picked));
         }
       });
@@ -140,7 +140,7 @@ TEST_P(LeastActiveThreadsTest, CountersAreZeroAgainWhenAllHasEnded) {
       std::vector<ActiveRequest> held(8);
       start.arrive_and_wait();
       for (std::size_t i = 0; i < 20'000; ++i) {
-        auto picked = balance.Pick(pool.set(), {}, TimePoint());
+        auto picked = balance.Pick(pool.set(), {});
         ASSERT_TRUE(picked.has_value());
         held[i % held.size()] = std::move(*picked);
       }
@@ -166,8 +166,8 @@ TEST_P(LeastActiveThreadsTest, MaxActiveHoldsUnderChurn) {
       LeastActive balance;
       start.arrive_and_wait();
       for (int i = 0; i < 20'000; ++i) {
-        auto first = balance.Pick(pool.set(), {}, TimePoint());
-        auto second = balance.Pick(pool.set(), {}, TimePoint());
+        auto first = balance.Pick(pool.set(), {});
+        auto second = balance.Pick(pool.set(), {});
         for (auto* picked : {&first, &second}) {
           if (!*picked) continue;
           auto& count = running[(*picked)->backend() == &pool.at(0) ? 0 : 1];

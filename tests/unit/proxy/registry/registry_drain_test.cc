@@ -52,7 +52,7 @@ class RegistryDrainTest : public ::testing::Test {
   }
   std::shared_ptr<const BackendSet> Set() { return registry_.snapshot()->pools.at(0); }
   // As a worker that looks at the published set.
-  Result<ActiveRequest> Pick() { return policy_.Pick(*(held_ = Set()), {}, TimePoint()); }
+  Result<ActiveRequest> Pick() { return policy_.Pick(*(held_ = Set()), {}); }
 
   testing::RecordingEvents events_;
   Registry registry_{{"default", "other"}, &events_};
@@ -306,7 +306,7 @@ TEST_F(RegistryDrainTest, NothingIsPickedAfterDrainReturnedWhateverSetAWorkerHol
         for (std::uint64_t i = 0; !stop; ++i) {
           if (i % 64 == 0) old = Set();
           const int before = drains;
-          auto request = policy.Pick(*old, {}, TimePoint());
+          auto request = policy.Pick(*old, {});
           const int after = drains;
           if (!request) continue;
           ++picked;
@@ -347,7 +347,7 @@ TEST_F(RegistryDrainTest, TheEndIsToldOnceAndOnlyOfTheRemoval) {
         LeastActive policy;
         start.arrive_and_wait();
         for (int i = 0; i < 200; ++i) {
-          const auto request = policy.Pick(*set, {}, TimePoint());
+          const auto request = policy.Pick(*set, {});
         }
       });
     }

@@ -178,7 +178,7 @@ TEST_F(RegistryListTest, NoPickAfterRemoveHasReturnedWhateverSnapshotAWorkerHold
         start.arrive_and_wait();
         for (int picks_after = 0; picks_after < 20;) {
           const bool was_removed = removed.load();
-          const auto picked = balance.Pick(*stale->pools[0], {}, TimePoint());
+          const auto picked = balance.Pick(*stale->pools[0], {});
           if (was_removed) {
             ++picks_after;
             if (!picked || picked->backend()->id() == "leave") ++wrong;
