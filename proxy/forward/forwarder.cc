@@ -264,7 +264,7 @@ Awaitable<Result<void>> Forwarder::RelayBoth(Exchange& exchange, upstream::Conne
 
 Awaitable<Result<void>> Forwarder::RelayAnswer(Exchange& exchange, upstream::Connection& connection,
                                                Upload* upload, Progress& progress) {
-  ResponseHead head;
+  ResponseHead& head = answer_head_;
   // The clock for the head starts when the request has been sent.
   TimePoint deadline = HeadDeadline(loop_.now());
   for (std::uint32_t interim = 0;;) {

@@ -88,6 +88,9 @@ class Forwarder {
   const std::string_view via_name_;
   CurrentSet current_;
   LeastActive balancer_;
+  // The head of the answer that is passed on just now: read and written without a wait between, so
+  // that all requests share it, and the caches have to hold one of them.
+  message::ResponseHead answer_head_;
 };
 
 }  // namespace remora::proxy

@@ -168,7 +168,7 @@ error_code Channel::FillNow() {
 void Channel::StartReadingBody(Framing framing, std::uint64_t length,
                                const message::BodyLimits& limits) {
   read_framing_ = framing;
-  decoder_ = message::BodyDecoder(framing, length, side_, limits);
+  decoder_.Start(framing, length, side_, limits);
 }
 
 Result<BodyPiece> Channel::BufferedBody() {
@@ -276,44 +276,48 @@ Awaitable<error_code> Channel::FillBody(Duration timeout) {
 }
 
 std::optional<Result<void>> Channel::TryWrite(std::string_view head, BodyPiece piece) {
-  pieces_ = net::GatherBuffers();
-  pieces_.Add(head);
+  net::GatherBuffers pieces;
+  pieces.Add(head);
   if (write_framing_ == Framing::kChunked) {
-    AddChunk(piece);
+    AddChunk(piece, pieces);
   } else {
-    pieces_.Add(piece.data);
-    pieces_.Add(piece.more);
+    pieces.Add(piece.data);
+    pieces.Add(piece.more);
   }
-  unsent_ = pieces_.size();
+  const std::size_t all = pieces.size();
   if (!stream_->is_open()) return WriteFailed(asio::error::operation_aborted, true);
-  const error_code error = stream_->TryWrite(pieces_);
+  const error_code error = stream_->TryWrite(pieces);
   if (!error) return Result<void>();
-  if (error == asio::error::would_block) return std::nullopt;
-  return WriteFailed(error, pieces_.size() == unsent_);
+  const bool nothing_sent = pieces.size() == all;
+  if (error != asio::error::would_block) return WriteFailed(error, nothing_sent);
+  rest_ = pieces;
+  sent_some_ = !nothing_sent;
+  return std::nullopt;
 }
 
-void Channel::AddChunk(const BodyPiece& piece) {
+void Channel::AddChunk(const BodyPiece& piece, net::GatherBuffers& pieces) {
   assert(piece.pipe == nullptr && piece.more.empty());  // bodies with a length only
   if (!piece.data.empty()) {
     auto* end =
         std::to_chars(size_line_.begin(), size_line_.begin() + 16, piece.data.size(), 16).ptr;
     *end++ = '\r';
     *end++ = '\n';
-    pieces_.Add({size_line_.data(), static_cast<std::size_t>(end - size_line_.data())});
-    pieces_.Add(piece.data);
-    pieces_.Add(piece.end ? "\r\n0\r\n" : "\r\n");
+    pieces.Add({size_line_.data(), static_cast<std::size_t>(end - size_line_.data())});
+    pieces.Add(piece.data);
+    pieces.Add(piece.end ? "\r\n0\r\n" : "\r\n");
   } else if (piece.end) {
-    pieces_.Add("0\r\n");
+    pieces.Add("0\r\n");
   }
   if (piece.end) {
-    pieces_.Add(piece.trailers);
-    pieces_.Add("\r\n");
+    pieces.Add(piece.trailers);
+    pieces.Add("\r\n");
   }
 }
 
 Awaitable<Result<void>> Channel::WriteRest(Duration timeout) {
-  if (const error_code error = co_await stream_->Write(pieces_, timeout))
-    co_return WriteFailed(error, pieces_.size() == unsent_);
+  const std::size_t left = rest_.size();
+  if (const error_code error = co_await stream_->Write(rest_, timeout))
+    co_return WriteFailed(error, !sent_some_ && rest_.size() == left);
   co_return Result<void>();
 }
 

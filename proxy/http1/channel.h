@@ -106,7 +106,7 @@ class Channel {
   std::size_t BodyBufferSize() const;
   std::string_view MoreOfBody();
   Result<message::BodyPiece> DecodeBuffered();
-  void AddChunk(const message::BodyPiece& piece);
+  void AddChunk(const message::BodyPiece& piece, net::GatherBuffers& pieces);
   std::unexpected<ProxyError> ReadFailed(const net::error_code& error, Limit time) const;
   std::unexpected<ProxyError> WriteFailed(const net::error_code& error, bool nothing_sent) const;
   std::span<char> buffered() { return {buffer_->data() + begin_, end_ - begin_}; }
@@ -135,10 +135,10 @@ class Channel {
   message::Framing read_framing_ = message::Framing::kNone;
   message::Framing write_framing_ = message::Framing::kNone;
 
-  // What is being written.
-  net::GatherBuffers pieces_;
-  std::array<char, 20> size_line_;
-  std::size_t unsent_ = 0;
+  std::array<char, 20> size_line_;  // of the chunk that is being written
+  // What TryWrite has left for WriteRest.
+  net::GatherBuffers rest_;
+  bool sent_some_ = false;  // of what it was given
 };
 
 }  // namespace remora::proxy::http1

@@ -14,12 +14,20 @@ constexpr int kMaxSizeDigits = 15;  // below 2^60: sums can't overflow
 
 }  // namespace
 
-BodyDecoder::BodyDecoder(Framing framing, std::uint64_t length, Side side, const BodyLimits& limits)
-    : framing_(framing),
-      side_(side),
-      limits_(limits),
-      ended_(framing == Framing::kNone),
-      left_(framing == Framing::kLength ? length : 0) {}
+void BodyDecoder::Start(Framing framing, std::uint64_t length, Side side,
+                        const BodyLimits& limits) {
+  framing_ = framing;
+  side_ = side;
+  ended_ = framing == Framing::kNone;
+  left_ = framing == Framing::kLength ? length : 0;
+  if (framing != Framing::kChunked) return;
+  limits_ = limits;
+  total_ = 0;
+  state_ = ChunkState::kSizeStart;
+  extension_bytes_ = 0;
+  trailer_bytes_ = 0;
+  trailers_.clear();
+}
 
 std::unexpected<ProxyError> BodyDecoder::Error(Problem problem) const {
   return side_ == Side::kDownstream

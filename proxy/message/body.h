@@ -56,7 +56,11 @@ class BodyDecoder {
 
   BodyDecoder() = default;
   // Errors name `side`: kBadRequest for a client's framing, kUpstreamBadResponse for a backend's.
-  BodyDecoder(Framing framing, std::uint64_t length, Side side, const BodyLimits& limits);
+  BodyDecoder(Framing framing, std::uint64_t length, Side side, const BodyLimits& limits) {
+    Start(framing, length, side, limits);
+  }
+  // Makes it ready for the next body.
+  void Start(Framing framing, std::uint64_t length, Side side, const BodyLimits& limits);
 
   // Takes as much of `input` as belongs to the message and moves the body's bytes to its front, so
   // that they lie in one piece whatever chunks they came in.
@@ -75,7 +79,9 @@ class BodyDecoder {
   // The most bytes that may be read without taking any of the next message.
   std::uint64_t wanted() const;
   // Trailer lines that may pass, each with CRLF; complete once ended().
-  std::string_view trailers() const { return trailers_; }
+  std::string_view trailers() const {
+    return framing_ == Framing::kChunked ? std::string_view(trailers_) : std::string_view();
+  }
 
  private:
   enum class ChunkState : std::uint8_t {
@@ -108,9 +114,11 @@ class BodyDecoder {
 
   Framing framing_ = Framing::kNone;
   Side side_ = Side::kDownstream;
-  BodyLimits limits_;
   bool ended_ = true;
-  std::uint64_t left_ = 0;   // kLength: of the body; kChunked: of the chunk
+  std::uint64_t left_ = 0;  // kLength: of the body; kChunked: of the chunk
+
+  // Of chunks only; what an earlier body has left behind is not touched for others.
+  BodyLimits limits_;
   std::uint64_t total_ = 0;  // body bytes so far
   ChunkState state_ = ChunkState::kSizeStart;
   int size_digits_ = 0;

@@ -24,6 +24,13 @@ inline const char* FindControl(const char* begin, const char* end) {
       begin, end, [](Block bytes) { return ((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f); });
 }
 
+// Letters and digits.
+inline BlockMatches IsAlphanumeric(Block bytes) {
+  const Block letters = (bytes | 0x20) - 'a';
+  const Block digits = bytes - '0';
+  return (letters < 26) | (digits < 10);
+}
+
 // Letters, digits and `others`.
 inline consteval std::array<bool, 256> ByteTable(std::string_view others) {
   std::array<bool, 256> table{};

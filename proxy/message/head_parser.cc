@@ -57,18 +57,17 @@ class SpanParser final : public http::basic_parser<kIsRequest> {
 
   void on_field_impl(http::field, beast::string_view name, beast::string_view value,
                      error_code& error) override {
-    Field field{.name = Std(name), .value = Std(value), .line = {}, .id = FieldIdOf(Std(name))};
-    const auto* begin = field.name.data();
-    const auto* end = static_cast<const char*>(
+    const char* const begin = name.data();
+    const auto* const end = static_cast<const char*>(
         std::memchr(begin, '\n', static_cast<std::size_t>(bytes_.data() + bytes_.size() - begin)));
     if (end == nullptr) {
       error = http::error::bad_line_ending;
       return;
     }
-    field.line = {begin, static_cast<std::size_t>(end + 1 - begin)};
     // Beast may hand out an empty value that points elsewhere.
-    if (field.value.empty()) field.value = {end - 1, 0};
-    head_.fields.push_back(field);
+    const std::string_view inside = value.empty() ? std::string_view(end - 1, 0) : Std(value);
+    head_.fields.emplace_back(std::string_view(begin, end + 1), name.size(), inside,
+                              FieldIdOf(Std(name)));
   }
 
   void on_header_impl(error_code&) override {}
@@ -282,17 +281,13 @@ Result<ParsedSize> ParseResponseHead(HeadScanner& scanner, std::string_view byte
 std::optional<Field> ParseFieldLine(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  Field field;
-  field.name = line.substr(0, colon);
-  field.line = line;
-  if (!std::ranges::all_of(field.name, IsTokenByte)) return std::nullopt;
+  const std::string_view name = line.substr(0, colon);
+  if (!std::ranges::all_of(name, IsTokenByte)) return std::nullopt;
   std::string_view value = line.substr(colon + 1);
   while (!value.empty() && IsBlank(value.front())) value.remove_prefix(1);
   while (!value.empty() && IsBlank(value.back())) value.remove_suffix(1);
   if (std::ranges::any_of(value, IsControl)) return std::nullopt;
-  field.value = value;
-  field.id = FieldIdOf(field.name);
-  return field;
+  return Field(line, name.size(), value, FieldIdOf(name));
 }
 
 }  // namespace remora::proxy::message

@@ -14,9 +14,7 @@ constexpr std::size_t kMaxLengthDigits = 18;
 // The end of what is a name without doubt: the other token bytes are rare.
 const char* FindNameEnd(const char* begin, const char* end) {
   return FindFirst(begin, end, [](Block bytes) {
-    const Block letters = (bytes | 0x20) - 'a';
-    const Block digits = bytes - '0';
-    return ~((letters < 26) | (digits < 10) | (bytes == '-') | (bytes == '_'));
+    return ~(IsAlphanumeric(bytes) | (bytes == '-') | (bytes == '_'));
   });
 }
 
@@ -65,7 +63,7 @@ const char* TakeFields(const char* at, const char* end, std::size_t max_fields, 
     at = line_end + 2;
     const FieldId id = FieldIdOf(name);
     if (fields.size() == max_fields || !values.Plain(id, value)) return nullptr;
-    fields.push_back({.name = name, .value = value, .line = {begin, at}, .id = id});
+    fields.emplace_back(std::string_view(begin, at), name.size(), value, id);
   }
   return at + 2;
 }

@@ -40,7 +40,7 @@ bool MayBeNamedByConnection(FieldId id) {
 
 void DropNamed(Fields& fields, std::string_view name) {
   for (Field& field : fields) {
-    if (MayBeNamedByConnection(field.id) && EqualsIgnoreCase(field.name, name)) field.drop = true;
+    if (MayBeNamedByConnection(field.id) && EqualsIgnoreCase(field.name(), name)) field.drop = true;
   }
 }
 
@@ -59,7 +59,7 @@ Common ApplyCommonRules(Fields& fields) {
         break;
       case FieldId::kConnection:
         field.drop = true;
-        ForEachToken(field.value, [&](std::string_view token) {
+        ForEachToken(field.value(), [&](std::string_view token) {
           if (EqualsIgnoreCase(token, "close")) {
             common.close = true;
           } else if (EqualsIgnoreCase(token, "keep-alive")) {
@@ -115,12 +115,12 @@ Result<void> FrameRequest(const Common& common, RequestHead& head) {
   if (common.transfer_encoding != nullptr) {
     if (common.content_length != nullptr) return Bad("Content-Length beside Transfer-Encoding");
     if (head.minor_version == 0) return Bad("Transfer-Encoding in HTTP/1.0");
-    if (!EqualsIgnoreCase(common.transfer_encoding->value, "chunked")) {
-      return RefuseCoding(common.transfer_encoding->value);
+    if (!EqualsIgnoreCase(common.transfer_encoding->value(), "chunked")) {
+      return RefuseCoding(common.transfer_encoding->value());
     }
     head.framing = Framing::kChunked;
   } else if (common.content_length != nullptr) {
-    if (!ParseLength(common.content_length->value, head.length)) return Bad("bad Content-Length");
+    if (!ParseLength(common.content_length->value(), head.length)) return Bad("bad Content-Length");
     head.framing = head.length == 0 ? Framing::kNone : Framing::kLength;
   }
   return {};
@@ -168,11 +168,11 @@ Result<void> CheckHost(RequestHead& head) {
     if (head.minor_version == 0) return {};
     return Bad("no Host");
   }
-  if (!ValidAuthority(host->value)) return Bad("bad Host");
-  if (!head.authority.empty() && !EqualsIgnoreCase(head.authority, host->value)) {
+  if (!ValidAuthority(host->value())) return Bad("bad Host");
+  if (!head.authority.empty() && !EqualsIgnoreCase(head.authority, host->value())) {
     return Bad("the target and Host differ");
   }
-  head.authority = host->value;
+  head.authority = host->value();
   head.has_host = true;
   return {};
 }
@@ -182,7 +182,7 @@ Result<void> ApplyExpect(RequestHead& head, Field& field) {
     field.drop = true;  // RFC 9110 section 10.1.1: ignored in HTTP/1.0
     return {};
   }
-  if (!EqualsIgnoreCase(field.value, "100-continue")) {
+  if (!EqualsIgnoreCase(field.value(), "100-continue")) {
     return Fail(ErrorKind::kExpectationFailed, Side::kDownstream,
                 "the only expectation is 100-continue");
   }
@@ -194,7 +194,7 @@ Result<void> ApplyExpect(RequestHead& head, Field& field) {
 Result<void> ApplyMaxForwards(RequestHead& head, Field& field) {
   if (head.method != "OPTIONS") return {};
   std::uint64_t number = 0;
-  if (head.max_forwards || !ParseLength(field.value, number)) return Bad("bad Max-Forwards");
+  if (head.max_forwards || !ParseLength(field.value(), number)) return Bad("bad Max-Forwards");
   head.max_forwards = number;
   field.drop = true;  // the next hop gets one less
   return {};
@@ -203,7 +203,7 @@ Result<void> ApplyMaxForwards(RequestHead& head, Field& field) {
 Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
   bool has_request_id = false;
   for (Field& field : head.fields) {
-    if (policy.underscores == Underscores::kReject && field.name.contains('_')) {
+    if (policy.underscores == Underscores::kReject && field.name().contains('_')) {
       return Bad("a field name with an underscore");
     }
     switch (field.id) {
@@ -211,7 +211,7 @@ Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
         if (auto result = ApplyMaxForwards(head, field); !result) return result;
         break;
       case FieldId::kVia:
-        if (!policy.via_name.empty() && field.value.contains(policy.via_name)) {
+        if (!policy.via_name.empty() && field.value().contains(policy.via_name)) {
           return Fail(ErrorKind::kLoopDetected, Side::kDownstream,
                       "Via names this process: a server's address leads back here");
         }
@@ -220,15 +220,15 @@ Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
         if (auto result = ApplyExpect(head, field); !result) return result;
         break;
       case FieldId::kTe:
-        ForEachToken(field.value, [&](std::string_view token) {
+        ForEachToken(field.value(), [&](std::string_view token) {
           if (EqualsIgnoreCase(token, "trailers")) head.wants_trailers = true;
         });
         break;
       case FieldId::kXRequestId:
         // One that is well-formed and alone is kept, whoever sent it: an id that changes at each
         // hop is of no use.
-        head.request_id = !field.drop && !has_request_id && ValidRequestId(field.value)
-                              ? field.value
+        head.request_id = !field.drop && !has_request_id && ValidRequestId(field.value())
+                              ? field.value()
                               : std::string_view();
         has_request_id = true;
         field.drop = true;
@@ -252,8 +252,9 @@ bool WantsWebsocket(const RequestHead& head, const Common& common) {
       head.framing != Framing::kNone) {
     return false;
   }
-  const auto upgrade = std::ranges::find(head.fields, FieldId::kUpgrade, &Field::id);
-  return upgrade != head.fields.end() && EqualsIgnoreCase(upgrade->value, "websocket");
+  const auto upgrade = std::ranges::find_if(
+      head.fields, [](const Field& field) { return field.id == FieldId::kUpgrade; });
+  return upgrade != head.fields.end() && EqualsIgnoreCase(upgrade->value(), "websocket");
 }
 
 Result<void> FrameResponse(const RequestHead& request, const Common& common, ResponseHead& head) {
@@ -263,11 +264,12 @@ Result<void> FrameResponse(const RequestHead& request, const Common& common, Res
       return BadResponse("Content-Length beside Transfer-Encoding");
     }
     if (head.minor_version == 0) return BadResponse("Transfer-Encoding in HTTP/1.0");
-    if (!EqualsIgnoreCase(common.transfer_encoding->value, "chunked")) {
+    if (!EqualsIgnoreCase(common.transfer_encoding->value(), "chunked")) {
       return BadResponse("unknown Transfer-Encoding");
     }
   }
-  if (common.content_length != nullptr && !ParseLength(common.content_length->value, head.length)) {
+  if (common.content_length != nullptr &&
+      !ParseLength(common.content_length->value(), head.length)) {
     return BadResponse("bad Content-Length");
   }
   if (head.status < 200 || head.status == 204) {
@@ -330,7 +332,7 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
     if (field.id == FieldId::kDate && !field.drop) head.has_date = true;
     if (field.id == FieldId::kXRequestId) field.drop = true;  // ours is echoed
     if (head.status == 101 && field.id == FieldId::kUpgrade) {
-      if (!EqualsIgnoreCase(field.value, "websocket")) {
+      if (!EqualsIgnoreCase(field.value(), "websocket")) {
         return BadResponse("101 to another protocol than asked for");
       }
       upgraded = true;
@@ -342,7 +344,7 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
 
 bool TrailerMayPass(const Field& field) {
   // Where names with an underscore are not wanted in a head, they are not in a trailer.
-  if (field.id != FieldId::kOther || field.name.contains('_')) return false;
+  if (field.id != FieldId::kOther || field.name().contains('_')) return false;
   // Facts about the content that are known only at its end, and gRPC's status.
   constexpr std::string_view kAllowed[] = {
       "content-digest", "content-md5",   "digest",          "etag",
@@ -350,20 +352,20 @@ bool TrailerMayPass(const Field& field) {
       "repr-digest",    "server-timing", "trace-proto-bin", "x-checksum"};
   constexpr std::string_view kAllowedPrefixes[] = {"x-amz-checksum-", "x-checksum-", "x-trailer-"};
   if (std::ranges::any_of(
-          kAllowed, [&](std::string_view name) { return EqualsIgnoreCase(name, field.name); })) {
+          kAllowed, [&](std::string_view name) { return EqualsIgnoreCase(name, field.name()); })) {
     return true;
   }
   return std::ranges::any_of(kAllowedPrefixes, [&](std::string_view prefix) {
-    return EqualsIgnoreCase(prefix, field.name.substr(0, prefix.size()));
+    return EqualsIgnoreCase(prefix, field.name().substr(0, prefix.size()));
   });
 }
 
 bool ValidRequestId(std::string_view id) {
   if (id.empty() || id.size() > 128) return false;
-  return std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  });
+  const char* const end = id.data() + id.size();
+  return FindFirst(id.data(), end, [](Block bytes) {
+           return ~(IsAlphanumeric(bytes) | (bytes == '.') | (bytes == '_') | (bytes == '-'));
+         }) == end;
 }
 
 bool ValidAuthority(std::string_view authority) {

@@ -22,18 +22,18 @@ void PutFields(const Fields& fields, Keep keep, TextWriter& out) {
   const char* run_end = nullptr;
   for (const Field& field : fields) {
     if (!keep(field)) continue;
-    if (field.line.data() != run_end) {
+    if (field.line().data() != run_end) {
       out.Put(std::string_view(run, run_end));
-      run = field.line.data();
+      run = field.line().data();
     }
-    run_end = field.line.data() + field.line.size();
+    run_end = field.line().data() + field.line().size();
   }
   out.Put(std::string_view(run, run_end));
 }
 
 std::size_t SizeOf(const Fields& fields) {
   std::size_t size = 0;
-  for (const Field& field : fields) size += field.line.size();
+  for (const Field& field : fields) size += field.line().size();
   return size;
 }
 

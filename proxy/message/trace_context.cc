@@ -45,11 +45,11 @@ std::string_view ParseTraceId(std::string_view value) {
 std::string_view TraceId(const RequestHead& head) {
   const Field* found = nullptr;
   for (const Field& field : head.fields) {
-    if (!EqualsIgnoreCase(field.name, "traceparent")) continue;
+    if (!EqualsIgnoreCase(field.name(), "traceparent")) continue;
     if (found != nullptr) return {};
     found = &field;
   }
-  return found == nullptr ? std::string_view() : ParseTraceId(found->value);
+  return found == nullptr ? std::string_view() : ParseTraceId(found->value());
 }
 
 }  // namespace remora::proxy::message

@@ -56,13 +56,8 @@ bool IsLocalShortage(const error_code& error) {
          error.value() == ENOMEM;
 }
 
-std::size_t GatherBuffers::size() const {
-  std::size_t bytes = 0;
-  for (std::size_t i = first_; i < count_; ++i) bytes += parts_[i].iov_len;
-  return bytes;
-}
-
 void GatherBuffers::Advance(std::size_t bytes) {
+  size_ -= bytes;
   while (bytes != 0 && first_ != count_) {
     iovec& part = parts_[first_];
     if (bytes < part.iov_len) {

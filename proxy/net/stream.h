@@ -46,18 +46,20 @@ class GatherBuffers {
   void Add(std::string_view piece) {
     if (piece.empty()) return;
     parts_[count_++] = {const_cast<char*>(piece.data()), piece.size()};
+    size_ += piece.size();
   }
   bool empty() const { return first_ == count_; }
   // Bytes that are still to be sent.
-  std::size_t size() const;
+  std::size_t size() const { return size_; }
   std::span<iovec> rest() { return std::span(parts_).subspan(first_, count_ - first_); }
   // Drops what has been sent.
   void Advance(std::size_t bytes);
 
  private:
-  std::array<iovec, 6> parts_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
+  std::size_t size_ = 0;
+  std::array<iovec, 6> parts_;
 };
 
 // The process, not the peer, is short of something: descriptors, memory. Not EADDRNOTAVAIL: there

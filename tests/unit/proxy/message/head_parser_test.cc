@@ -52,8 +52,8 @@ Outcome ParsePieces(const std::string& text, const std::vector<std::size_t>& cut
     outcome.size = **size;
     outcome.lines.push_back(std::string(head.method) + ' ' + std::string(head.target));
     for (const Field& field : head.fields) {
-      outcome.lines.push_back(std::string(field.name) + '|' + std::string(field.value) + '|' +
-                              std::string(field.line));
+      outcome.lines.push_back(std::string(field.name()) + '|' + std::string(field.value()) + '|' +
+                              std::string(field.line()));
     }
     return outcome;
   }
@@ -96,13 +96,13 @@ TEST(HeadParserTest, AHeadIsTakenApartIntoSpans) {
   EXPECT_EQ(head->target, "/a?b=c");
   EXPECT_EQ(head->minor_version, 1u);
   ASSERT_EQ(head->fields.size(), 4u);
-  EXPECT_EQ(head->fields[0].name, "Host");
-  EXPECT_EQ(head->fields[0].value, "example.test");
-  EXPECT_EQ(head->fields[0].line, "Host: example.test\r\n");
+  EXPECT_EQ(head->fields[0].name(), "Host");
+  EXPECT_EQ(head->fields[0].value(), "example.test");
+  EXPECT_EQ(head->fields[0].line(), "Host: example.test\r\n");
   EXPECT_EQ(head->fields[0].id, FieldId::kHost);
-  EXPECT_EQ(head->fields[1].value, "");
-  EXPECT_EQ(head->fields[1].line, "Empty:\r\n");
-  EXPECT_EQ(head->fields[2].value, "two words");
+  EXPECT_EQ(head->fields[1].value(), "");
+  EXPECT_EQ(head->fields[1].line(), "Empty:\r\n");
+  EXPECT_EQ(head->fields[2].value(), "two words");
   EXPECT_EQ(head->fields[2].id, FieldId::kOther);
   EXPECT_EQ(head->fields[3].id, FieldId::kXForwardedFor);
 }
@@ -117,7 +117,8 @@ TEST(HeadParserTest, SpansLieInTheBytesThatWereParsed) {
   EXPECT_TRUE(inside(head->method));
   EXPECT_TRUE(inside(head->target));
   for (const Field& field : head->fields) {
-    EXPECT_TRUE(inside(field.name) && inside(field.value) && inside(field.line)) << field.name;
+    EXPECT_TRUE(inside(field.name()) && inside(field.value()) && inside(field.line()))
+        << field.name();
   }
 }
 
@@ -167,8 +168,8 @@ TEST(HeadParserTest, EachNameThatRemoraActsOnHasItsIdInAnyCase) {
     const auto field = ParseFieldLine(line);
     ASSERT_TRUE(field) << name;
     EXPECT_EQ(field->id, id) << name;
-    EXPECT_EQ(field->name, name);
-    EXPECT_EQ(field->value, "1");
+    EXPECT_EQ(field->name(), name);
+    EXPECT_EQ(field->value(), "1");
   }
 }
 

@@ -93,9 +93,9 @@ std::optional<Plain> ReadPlain(std::string_view bytes, const HeadLimits& limits 
   std::string text = StartOf(head);
   std::string lines;
   for (const Field& field : head.fields) {
-    text += std::string(field.name) + '|' + std::string(field.value) + "|\n";
-    lines += field.line;
-    EXPECT_EQ(field.id, FieldIdOf(field.name));
+    text += std::string(field.name()) + '|' + std::string(field.value()) + "|\n";
+    lines += field.line();
+    EXPECT_EQ(field.id, FieldIdOf(field.name()));
   }
   lines += "\r\n";
   EXPECT_TRUE(bytes.substr(0, *size).ends_with(lines)) << bytes;

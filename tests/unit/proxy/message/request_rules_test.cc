@@ -52,7 +52,7 @@ std::string_view WithHost(std::string_view host) {
 std::vector<std::string> KeptNames(const RequestHead& head) {
   std::vector<std::string> names;
   for (const Field& field : head.fields) {
-    if (!field.drop) names.emplace_back(field.name);
+    if (!field.drop) names.emplace_back(field.name());
   }
   return names;
 }

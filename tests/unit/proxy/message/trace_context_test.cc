@@ -2,15 +2,21 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+
+#include "proxy/message/head_parser.h"
+
 namespace remora::proxy::message {
 namespace {
 
 constexpr std::string_view kId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-std::string_view Of(std::string_view value) {
+std::string Of(std::string_view value) {
+  const std::string line = "Traceparent: " + std::string(value);
   RequestHead head;
-  head.fields.push_back({.name = "Traceparent", .value = value, .line = {}});
-  return TraceId(head);
+  head.fields.push_back(*ParseFieldLine(line));
+  return std::string(TraceId(head));
 }
 
 TEST(TraceContextTest, ReadsAValidField) {
@@ -40,9 +46,8 @@ TEST(TraceContextTest, WhatIsNotValidIsNone) {
 TEST(TraceContextTest, TwoFieldsAreNone) {
   RequestHead head;
   for (int i = 0; i < 2; ++i) {
-    head.fields.push_back({.name = "traceparent",
-                           .value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-                           .line = {}});
+    head.fields.push_back(
+        *ParseFieldLine("traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
   }
   EXPECT_EQ(TraceId(head), "");
 }
