@@ -44,27 +44,25 @@ class Http1Session {
 
   Awaitable<IdleConnection> Run() {
     for (;;) {
-      net::error_code waited = net::asio::error::operation_aborted;
-      if (!context_.connections->closing()) {
+      net::error_code waited;
+      if (context_.connections->closing()) {
+        waited = net::asio::error::operation_aborted;
+      } else {
         member_.idle = true;
         const Duration timeout =
             std::min<Duration>(kParkAfter, context_.listener->keep_alive_timeout);
-        waited = net::error_code();
         while (!waited && !channel_.HasMessage()) {
           waited = channel_.TakeBytes(co_await channel_.AwaitBytes(timeout));
         }
         member_.idle = false;
+      }
+      if (!waited) {
         // The request may have come in the very moment in which idle connections were interrupted.
-        if (waited != net::asio::error::operation_aborted) channel_.stream().ResumeReads();
+        channel_.stream().ResumeReads();
+      } else if (waited == net::asio::error::operation_aborted) {
+        waited = co_await WaitForLastRequest();
       }
-      if (waited == net::asio::error::operation_aborted) waited = co_await WaitForLastRequest();
-      if (waited == net::asio::error::timed_out && MayPark()) {
-        co_return IdleConnection{.stream = channel_.TakeStream(), .requests = requests_};
-      }
-      if (waited == net::asio::error::timed_out) {
-        context_.limit_hits->Add(Limit::kKeepAliveTime);
-      }
-      if (waited) co_return IdleConnection();
+      if (waited) co_return EndIdle(waited);
       ++requests_;
       const bool more = co_await ServeOne();
       if (!more) co_return IdleConnection();
@@ -73,6 +71,14 @@ class Http1Session {
   }
 
  private:
+  // No request has come, for `reason`: the connection is parked, or ends.
+  IdleConnection EndIdle(net::error_code reason) {
+    const bool timed_out = reason == net::asio::error::timed_out;
+    if (timed_out && MayPark()) return {.stream = channel_.TakeStream(), .requests = requests_};
+    if (timed_out) context_.limit_hits->Add(Limit::kKeepAliveTime);
+    return {};
+  }
+
   bool MayPark() const {
     return !context_.connections->closing() && !channel_.HasBytes() &&
            ParkedTimeout(*context_.listener) > Duration::zero();
@@ -107,7 +113,7 @@ class Http1Session {
     }
     Result<void>& read = *there;
     if (read) read = Check(head);
-    read_ = Clock::now();
+    read_ = context_.loop->now();
     RequestId generated;
     std::string_view request_id = head.request_id;
     if (request_id.empty()) {

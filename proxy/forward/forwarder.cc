@@ -71,6 +71,12 @@ struct Forwarder::Tunnel {
   }
 };
 
+// Who waits for a client that does not read would not notice the end of the connection.
+void Forwarder::Progress::OnCut() {
+  cut = true;
+  if (answering || hinting) exchange.Abort();
+}
+
 Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hits,
                      Reporter& reporter, const PoolSettings& settings, std::string_view via_name,
                      CurrentSet current)
@@ -84,7 +90,7 @@ Forwarder::Forwarder(net::Loop& loop, upstream::Pool& connections, LimitHits& hi
       balancer_(std::random_device{}()) {}
 
 Awaitable<> Forwarder::Forward(Exchange& exchange, TimePoint read, RequestRecord& record) {
-  Progress progress(record, read);
+  Progress progress(exchange, record, read);
   const auto first = exchange.BufferedBody();
   if (!first) {
     hits_.Add(first.error().limit);
@@ -164,11 +170,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   }
   progress.connected = std::max(progress.picked, loop_.now());
   progress.record.connect = progress.connected - progress.picked;
-  // Who waits for a client that does not read would not notice the end of the connection.
-  borrowed->OnCut([&exchange, &progress] {
-    progress.cut = true;
-    if (progress.answering || progress.hinting) exchange.Abort();
-  });
+  borrowed->OnCut(progress);
   upstream::Connection& connection = **borrowed;
   connection.PrepareRequest(exchange.request(), ForwardedTo(backend, exchange));
   co_await net::SendTurn(loop_);

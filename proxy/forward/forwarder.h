@@ -39,8 +39,11 @@ class Forwarder {
 
  private:
   // What is kept from one try to the next.
-  struct Progress {
-    Progress(RequestRecord& its_record, TimePoint its_read) : record(its_record), read(its_read) {}
+  struct Progress final : upstream::Pool::CutObserver {
+    Progress(Exchange& its_exchange, RequestRecord& its_record, TimePoint its_read)
+        : exchange(its_exchange), record(its_record), read(its_read) {}
+    void OnCut() override;
+    Exchange& exchange;
     RequestRecord& record;
     const TimePoint read;
     message::BodyPiece first;          // the part of the body that came with the head

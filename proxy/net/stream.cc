@@ -255,14 +255,16 @@ error_code Stream::TryWrite(GatherBuffers& buffers) {
   while (!buffers.empty()) {
     const std::size_t all = buffers.size();
     const ssize_t bytes = Send(buffers);
+    if (bytes == static_cast<ssize_t>(all)) {
+      buffers.Clear();
+      return {};
+    }
     if (bytes < 0 && errno == EINTR) continue;
     if (bytes < 0 && errno != EAGAIN) return LastError();
     if (bytes > 0) buffers.Advance(static_cast<std::size_t>(bytes));
-    if (bytes < 0 || static_cast<std::size_t>(bytes) < all) {
-      writable_ = false;
-      WatchWritable();
-      return asio::error::would_block;
-    }
+    writable_ = false;
+    WatchWritable();
+    return asio::error::would_block;
   }
   return {};
 }

@@ -54,6 +54,7 @@ class GatherBuffers {
   std::span<iovec> rest() { return std::span(parts_).subspan(first_, count_ - first_); }
   // Drops what has been sent.
   void Advance(std::size_t bytes);
+  void Clear() { first_ = count_ = size_ = 0; }
 
  private:
   std::size_t first_ = 0;

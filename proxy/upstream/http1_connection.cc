@@ -55,26 +55,25 @@ Awaitable<Result<void>> Http1Connection::SendBody(BodyPiece piece) {
 Awaitable<Result<void>> Http1Connection::ReadHead(const message::RequestHead& request,
                                                   TimePoint deadline, message::ResponseHead& head) {
   const message::HeadLimits head_limits = message::HeadLimitsOf(settings_.limits);
-  Result<void> result;
   // Here and not in a coroutine of the channel's: each is 150 instructions a request.
   channel_.BeginHead();
   for (;;) {
     if (const auto read = channel_.TryReadHead(head_limits, head)) {
-      result = *read;
+      if (!*read) co_return Explain(*read);
       break;
     }
-    result = channel_.TakeHeadBytes(co_await channel_.AwaitHead(deadline), head_limits, deadline);
-    if (!result) break;
+    const auto taken =
+        channel_.TakeHeadBytes(co_await channel_.AwaitHead(deadline), head_limits, deadline);
+    if (!taken) co_return Explain(taken);
   }
-  if (!result) co_return Explain(result);
-  result = message::ApplyResponseRules(request, head);
-  if (!result || head.is_interim()) co_return result;
+  const auto checked = message::ApplyResponseRules(request, head);
+  if (!checked || head.is_interim()) co_return checked;
   answered_ = true;
   keep_alive_ = head.keep_alive;
   message::BodyLimits limits = message::BodyLimitsOf(settings_.limits);
   limits.body_bytes = 0;  // of requests only
   channel_.StartReadingBody(head.framing, head.length, limits);
-  co_return result;
+  co_return Result<void>();
 }
 
 Awaitable<Result<BodyPiece>> Http1Connection::ReadBody() {

@@ -39,7 +39,7 @@ Pool::Borrowed::Borrowed(Pool& pool, Host& host, Backend& backend, const PoolSet
 Pool::Borrowed::~Borrowed() {
   if (opened_ == nullptr) return;
   opened_->unlink();
-  opened_->on_cut = nullptr;
+  opened_->cut_observer = nullptr;
   pool_->counters_.upstream_active.Sub();
   if (opened_->connection.Finish()) {
     pool_->GiveBack(*host_, *backend_, *settings_, std::move(opened_));

@@ -7,7 +7,6 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <expected>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -36,6 +35,14 @@ class Pool {
   Pool(net::Loop& loop, ConnectionCounters& counters);
 
   class Borrowed;
+  // Is told that a connection is cut: what waits for the client instead must end, too.
+  class CutObserver {
+   public:
+    virtual void OnCut() = 0;
+
+   protected:
+    ~CutObserver() = default;
+  };
   // A connection for one request to `backend`, which the caller has counted in. `direction`: of the
   // listener that the request came over.
   // One that is kept; nullopt: there is none.
@@ -75,7 +82,7 @@ class Pool {
         : connection(loop, std::move(stream), settings), generation(its_generation) {}
     void Cut() {
       connection.Cut();
-      if (on_cut) on_cut();
+      if (cut_observer != nullptr) cut_observer->OnCut();
     }
     Http1Connection connection;
     const std::uint32_t generation;  // of the backend's addresses when it was opened
@@ -84,7 +91,7 @@ class Pool {
     std::uint64_t idle_since = 0;  // turn of the loop
     // While it is lent.
     Direction direction = Direction::kOutbound;
-    std::function<void()> on_cut;
+    CutObserver* cut_observer = nullptr;
   };
   static_assert(sizeof(Opened) <= net::SlabPool::kMaxSize);
   using OpenedPtr = std::unique_ptr<Opened>;
@@ -110,8 +117,8 @@ class Pool {
     ~Borrowed();
     Connection& operator*() const { return opened_->connection; }
     Connection* operator->() const { return &opened_->connection; }
-    // Called when the connection is cut: what waits for the client instead must end, too.
-    void OnCut(std::function<void()> on_cut) { opened_->on_cut = std::move(on_cut); }
+    // `observer` stays until the connection is given back.
+    void OnCut(CutObserver& observer) { opened_->cut_observer = &observer; }
 
    private:
     Pool* pool_;

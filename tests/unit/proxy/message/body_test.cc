@@ -240,6 +240,32 @@ TEST(BodyDecoderTest, OnlyTrailersThatMayPassAreKept) {
   EXPECT_EQ(outcome.trailers, "X-Checksum: 1\r\ngrpc-status: 0\r\n");
 }
 
+TEST(BodyDecoderTest, NothingOfOneBodyIsLeftForTheNext) {
+  BodyDecoder decoder = Chunked({.body_bytes = 3, .trailer_bytes = 15});
+  std::string first = "3\r\nabc\r\n0\r\nX-Checksum: 1\r\n\r\n";
+  ASSERT_TRUE(decoder.Decode(first)->end);
+  EXPECT_EQ(decoder.trailers(), "X-Checksum: 1\r\n");
+  decoder.Start(Framing::kLength, 2, Side::kDownstream, {});
+  EXPECT_FALSE(decoder.ended());
+  EXPECT_EQ(decoder.wanted(), 2);
+  EXPECT_EQ(decoder.trailers(), "");
+  // Given up in the middle of a chunk, and of a trailer.
+  for (std::string part : {"3\r\nab", "0\r\nX-Check"}) {
+    decoder.Start(Framing::kChunked, 0, Side::kDownstream, {.body_bytes = 3, .trailer_bytes = 15});
+    ASSERT_TRUE(decoder.Decode(part));
+    EXPECT_FALSE(decoder.ended());
+  }
+  decoder.Start(Framing::kChunked, 0, Side::kUpstream, {.body_bytes = 3, .trailer_bytes = 15});
+  std::string last = "3\r\ndef\r\n0\r\nX-Checksum: 2\r\n\r\n";
+  const auto step = decoder.Decode(last);
+  ASSERT_TRUE(step);
+  EXPECT_TRUE(step->end);
+  EXPECT_EQ(last.substr(0, step->data), "def");
+  EXPECT_EQ(decoder.trailers(), "X-Checksum: 2\r\n");
+  decoder.Start(Framing::kNone, 0, Side::kUpstream, {});
+  EXPECT_TRUE(decoder.ended());
+}
+
 TEST(BodyDecoderTest, ABodyOfExactlyTheLimitPassesAndOneByteMoreDoesNot) {
   const BodyLimits limits{.body_bytes = 6};
   EXPECT_TRUE(DecodeChunked("3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n", limits).ended);
