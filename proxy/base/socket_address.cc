@@ -45,6 +45,14 @@ std::uint16_t SocketAddress::port() const {
   return 0;
 }
 
+bool SocketAddress::IsLoopback() const {
+  constexpr std::uint8_t kNet = 127;
+  if (family() == AF_INET) return ntohl(storage_.v4.sin_addr.s_addr) >> 24 == kNet;
+  if (family() != AF_INET6) return false;
+  const in6_addr& v6 = storage_.v6.sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == kNet);
+}
+
 std::string SocketAddress::Ip() const {
   char text[INET6_ADDRSTRLEN] = {};
   if (family() == AF_INET) inet_ntop(AF_INET, &storage_.v4.sin_addr, text, sizeof(text));

@@ -28,6 +28,8 @@ class SocketAddress {
   socklen_t size() const { return size_; }
   int family() const { return data()->sa_family; }
   std::uint16_t port() const;
+  // 127.0.0.0/8, ::1 and the former as an IPv6 peer.
+  bool IsLoopback() const;
   // "1.2.3.4", "::1" or "unix:/path"; what X-Forwarded-For and logs show.
   std::string Ip() const;
   // "1.2.3.4:80", "[::1]:80" or "unix:/path".

@@ -1,6 +1,5 @@
 #include "proxy/net/listener.h"
 
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -10,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "proxy/net/socket_options.h"
 
 namespace remora::proxy::net {
 namespace {
@@ -50,14 +50,16 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Socke
   if (!socket) return CannotListen(address, errno);
   const int on = 1;
   setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  // What is accepted inherits it.
-  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  // What is accepted inherits them.
+  SendAtOnce(socket.get());
+  if (address.IsLoopback()) DontPace(socket.get());
   if (share_port) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   if (bind(socket.get(), address.data(), address.size()) != 0 ||
       listen(socket.get(), kBacklog) != 0) {
     return CannotListen(address, errno);
   }
-  auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(socket)));
+  auto listener = std::unique_ptr<Listener>(
+      new Listener(loop, std::move(socket), /*paces=*/!address.IsLoopback()));
   // Not edge-triggered: a connection is accepted a turn, without a call that finds nothing.
   if (const auto error = loop.Watch(listener->socket_.get(), *listener, EPOLLIN)) {
     return CannotListen(address, error.value());
@@ -106,7 +108,9 @@ std::optional<Accepted> Listener::TryAccept() {
   auto* address = reinterpret_cast<sockaddr*>(&storage);
   UniqueFd socket(accept4(socket_.get(), address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!socket) return std::nullopt;
-  return Accepted{.socket = std::move(socket), .peer = {address, size}};
+  const SocketAddress peer(address, size);
+  if (paces_ && peer.IsLoopback()) DontPace(socket.get());
+  return Accepted{.socket = std::move(socket), .peer = peer};
 }
 
 void Listener::Close() {

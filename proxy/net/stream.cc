@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "proxy/net/buffer_pool.h"
+#include "proxy/net/socket_options.h"
 
 namespace remora::proxy::net {
 namespace {
@@ -127,9 +128,8 @@ Awaitable<std::expected<std::unique_ptr<Stream>, error_code>> Stream::Connect(
     Loop& loop, const SocketAddress& address, Duration timeout) {
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) co_return std::unexpected(LastError());
-  // Fail on unix sockets, where there is nothing to delay.
-  const int on = 1;
-  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  SendAtOnce(socket.get());
+  if (address.IsLoopback()) DontPace(socket.get());
   // Whoever connects has something to send, which takes the last part of the handshake along: a
   // packet less, and the peer is woken once (2 us of 50 a connection).
   const int off = 0;

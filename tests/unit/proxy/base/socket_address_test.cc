@@ -36,6 +36,18 @@ TEST(SocketAddressTest, AnIpLiteralKeepsFamilyPortAndSpelling) {
   }
 }
 
+TEST(SocketAddressTest, LoopbackIsWhatNeverLeavesTheMachine) {
+  for (const char* ip : {"127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1"}) {
+    EXPECT_TRUE(SocketAddress::FromIp(ip, 80)->IsLoopback()) << ip;
+  }
+  for (const char* ip : {"0.0.0.0", "126.0.0.1", "128.0.0.1", "10.0.0.127", "::", "::2",
+                         "::ffff:10.0.0.1", "7f00::1", "fe80::1"}) {
+    EXPECT_FALSE(SocketAddress::FromIp(ip, 80)->IsLoopback()) << ip;
+  }
+  EXPECT_FALSE(SocketAddress::FromUnixPath("/127.0.0.1")->IsLoopback());
+  EXPECT_FALSE(SocketAddress().IsLoopback());
+}
+
 // Spellings that some resolvers take for addresses: they would name other hosts than they show.
 TEST(SocketAddressTest, WhatIsNoIpLiteralIsRefused) {
   for (const char* text : {"", "localhost", "127.1", "0x7f.1", "2130706433", "127.0.0.1.", "1.2.3",
