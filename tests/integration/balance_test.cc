@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "proxy/balance/least_active.h"
 #include "tests/support/fake_backend.h"
 #include "tests/support/running_proxy.h"
 
@@ -97,6 +99,35 @@ TEST_P(BalanceTest, EqualWeightsAreNeverMoreThanOneApart) {
   ReleaseAll(proxy_, backends, clients);
 }
 
+// More than LeastActive::kSmallSet servers, all at one address, each with a path of its own.
+constexpr std::size_t kMany = 80;
+
+void AddMany(RunningProxy& proxy, const FakeBackend& backend) {
+  for (std::size_t i = 0; i < kMany; ++i) {
+    const std::string id = "s" + std::to_string(i);
+    proxy.AddActive(id, backend.url() + "/" + id, {});
+  }
+}
+
+TEST_P(BalanceTest, NeitherAreThoseOfALargePool) {
+  FakeBackend backend(FakeBackend::Hold(FakeBackend::Always(FakeBackend::Ok())));
+  AddMany(proxy_, backend);
+  std::vector<Peer> clients;
+  for (const std::size_t more : {10uz, 30uz, 40uz, 100uz}) {
+    for (Peer& client : Ask(proxy_, more)) clients.push_back(std::move(client));
+    ASSERT_TRUE(backend.WaitForRequests(clients.size()));
+    std::vector<std::uint32_t> active;
+    for (std::size_t i = 0; i < kMany; ++i) {
+      active.push_back(proxy_.Active("s" + std::to_string(i)));
+    }
+    const auto [least, most] = std::ranges::minmax(active);
+    EXPECT_LE(most - least, 1u) << clients.size();
+  }
+  backend.Release();
+  for (Peer& client : clients) EXPECT_EQ(client.ReadResponse().status(), 200u);
+  EXPECT_TRUE(proxy_.WaitForIdle());
+}
+
 TEST_P(BalanceTest, WeightsAreKeptToTheRequest) {
   const std::vector<std::uint32_t> weights{1, 2, 5};
   const Backends backends = MakeHolding(3);
@@ -172,6 +203,30 @@ TEST_P(BalanceTest, UnderLoadMaxActiveHoldsAtEachMomentAndNothingIsLeftOver) {
   EXPECT_GT(answered, 0);
   EXPECT_LE(most, 2);
   EXPECT_TRUE(proxy_.WaitForIdle());
+}
+
+// What LeastActive says of large sets, seen from behind the proxy.
+TEST(LargePoolTest, AFewServersAtATimeHaveTheRequestsAndInTheEndAllHaveTheSame) {
+  RunningProxy proxy(TestSettings(/*workers=*/1));
+  FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok())));
+  AddMany(proxy, backend);
+  constexpr std::size_t kOfAWindow = LeastActive::kWindow * LeastActive::kTurns;
+  static_assert(kMany % LeastActive::kWindow == 0);
+  Peer client = proxy.Connect();
+  for (std::size_t i = 0; i < kOfAWindow * (kMany / LeastActive::kWindow); ++i) {
+    ASSERT_TRUE(client.Send(kGet));
+    ASSERT_EQ(client.ReadResponse().status(), 200u);
+  }
+  std::map<std::string, std::size_t> requests;  // by the path of their server
+  std::size_t after_a_window = 0;
+  std::size_t seen = 0;
+  for (const Message& request : backend.requests()) {
+    ++requests[request.start];
+    if (++seen == kOfAWindow) after_a_window = requests.size();
+  }
+  EXPECT_EQ(after_a_window, LeastActive::kWindow);
+  EXPECT_EQ(requests.size(), kMany);
+  for (const auto& [start, count] : requests) EXPECT_EQ(count, LeastActive::kTurns) << start;
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, BalanceTest, ::testing::Values(1, 2, 4));
