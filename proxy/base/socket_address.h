@@ -28,7 +28,7 @@ class SocketAddress {
   socklen_t size() const { return size_; }
   int family() const { return data()->sa_family; }
   std::uint16_t port() const;
-  // 127.0.0.0/8, ::1 and the former as an IPv6 peer.
+  // 127.0.0.0/8, also as ::ffff:127.0.0.0/104, or ::1.
   bool IsLoopback() const;
   // "1.2.3.4", "::1" or "unix:/path"; what X-Forwarded-For and logs show.
   std::string Ip() const;

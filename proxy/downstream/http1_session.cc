@@ -56,13 +56,10 @@ class Http1Session {
         }
         member_.idle = false;
       }
-      if (!waited) {
-        // The request may have come in the very moment in which idle connections were interrupted.
-        channel_.stream().ResumeReads();
-      } else if (waited == net::asio::error::operation_aborted) {
-        waited = co_await WaitForLastRequest();
+      if (waited) {
+        if (waited == net::asio::error::operation_aborted) waited = co_await WaitForLastRequest();
+        if (waited) co_return EndIdle(waited);
       }
-      if (waited) co_return EndIdle(waited);
       ++requests_;
       const bool more = co_await ServeOne();
       if (!more) co_return IdleConnection();

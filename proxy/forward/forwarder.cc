@@ -170,7 +170,7 @@ Awaitable<Result<void>> Forwarder::TryOnce(Exchange& exchange, Progress& progres
   }
   progress.connected = std::max(progress.picked, loop_.now());
   progress.record.connect = progress.connected - progress.picked;
-  borrowed->OnCut(progress);
+  borrowed->SetCutObserver(progress);
   upstream::Connection& connection = **borrowed;
   connection.PrepareRequest(exchange.request(), ForwardedTo(backend, exchange));
   co_await net::SendTurn(loop_);

@@ -91,8 +91,9 @@ class Forwarder {
   const std::string_view via_name_;
   CurrentSet current_;
   LeastActive balancer_;
-  // The head of the answer that is passed on just now: read and written without a wait between, so
-  // that all requests share it, and the caches have to hold one of them.
+  // The head of the answer that is passed on just now, for whichever request: valid from the end of
+  // ReadHead to the next co_await. What is needed later is copied before. So the caches hold one of
+  // them, not one for each request under way.
   message::ResponseHead answer_head_;
 };
 

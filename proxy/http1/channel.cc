@@ -275,7 +275,7 @@ Awaitable<error_code> Channel::FillBody(Duration timeout) {
   co_return read->error;
 }
 
-std::optional<Result<void>> Channel::TryWrite(std::string_view head, BodyPiece piece) {
+std::optional<Result<void>> Channel::TryWrite(std::string_view head, const BodyPiece& piece) {
   net::GatherBuffers pieces;
   pieces.Add(head);
   if (write_framing_ == Framing::kChunked) {
@@ -288,10 +288,8 @@ std::optional<Result<void>> Channel::TryWrite(std::string_view head, BodyPiece p
   if (!stream_->is_open()) return WriteFailed(asio::error::operation_aborted, true);
   const error_code error = stream_->TryWrite(pieces);
   if (!error) return Result<void>();
-  const bool nothing_sent = pieces.size() == all;
-  if (error != asio::error::would_block) return WriteFailed(error, nothing_sent);
+  if (error != asio::error::would_block) return WriteFailed(error, pieces.size() == all);
   rest_ = pieces;
-  sent_some_ = !nothing_sent;
   return std::nullopt;
 }
 
@@ -315,9 +313,8 @@ void Channel::AddChunk(const BodyPiece& piece, net::GatherBuffers& pieces) {
 }
 
 Awaitable<Result<void>> Channel::WriteRest(Duration timeout) {
-  const std::size_t left = rest_.size();
   if (const error_code error = co_await stream_->Write(rest_, timeout))
-    co_return WriteFailed(error, !sent_some_ && rest_.size() == left);
+    co_return WriteFailed(error, /*nothing_sent=*/false);
   co_return Result<void>();
 }
 

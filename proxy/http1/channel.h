@@ -89,7 +89,7 @@ class Channel {
                                      Duration timeout);
   // The same without a coroutine for what the socket takes at once. Nothing: WriteRest sends what
   // is left; `head` and `piece` stay until then.
-  std::optional<Result<void>> TryWrite(std::string_view head, message::BodyPiece piece);
+  std::optional<Result<void>> TryWrite(std::string_view head, const message::BodyPiece& piece);
   net::Awaitable<Result<void>> WriteRest(Duration timeout);
 
  private:
@@ -136,9 +136,7 @@ class Channel {
   message::Framing write_framing_ = message::Framing::kNone;
 
   std::array<char, 20> size_line_;  // of the chunk that is being written
-  // What TryWrite has left for WriteRest.
-  net::GatherBuffers rest_;
-  bool sent_some_ = false;  // of what it was given
+  net::GatherBuffers rest_;         // what TryWrite has left for WriteRest
 };
 
 }  // namespace remora::proxy::http1

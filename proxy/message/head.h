@@ -39,42 +39,42 @@ enum class FieldId : std::uint8_t {
   kXRequestId
 };
 
-// One line of a head, of at most 16 MiB. 24 bytes, not three views and 56: the heads of all
-// requests under way share the caches with what the kernel needs for their sockets.
+// One line of a head. 24 bytes, not three views and 56: the heads of all requests under way share
+// the caches with what the kernel needs for their sockets.
 class Field {
  public:
-  // `line` is the whole line with its CRLF and begins with the name; `value` lies in it, without
-  // blanks around it.
-  Field(std::string_view line, std::size_t name_size, std::string_view value, FieldId its_id)
+  // `line` begins with the name; it has its CRLF, in a head. `value` lies in it, without the blanks
+  // around it. Up to 16 MiB: no limit of a head or of trailers can be set above 1 MiB.
+  Field(std::string_view line, std::size_t name_size, std::string_view value, FieldId id)
       : line_(line.data()),
         line_size_(static_cast<std::uint32_t>(line.size())),
         value_size_(static_cast<std::uint32_t>(value.size())),
-        name_size_(static_cast<std::uint32_t>(name_size) & kMaxPosition),
-        id(its_id),
-        value_begin_(static_cast<std::uint32_t>(value.data() - line.data()) & kMaxPosition) {
-    assert(line.size() <= kMaxPosition);
+        name_size_(static_cast<std::uint32_t>(name_size) & kMaxSize),
+        id_(id),
+        value_begin_(static_cast<std::uint32_t>(value.data() - line.data()) & kMaxSize) {
+    assert(line.size() <= kMaxSize && name_size <= line.size());
+    assert(value.data() >= line.data() && value.data() + value.size() <= line.data() + line.size());
   }
 
   std::string_view name() const { return {line_, name_size_}; }
   std::string_view value() const { return {line_ + value_begin_, value_size_}; }
   std::string_view line() const { return {line_, line_size_}; }
+  FieldId id() const { return id_; }
+  // It stops here.
+  bool dropped() const { return dropped_; }
+  void Drop() { dropped_ = true; }
 
  private:
-  static constexpr std::uint32_t kMaxPosition = (1U << 24) - 1;
+  static constexpr std::uint32_t kMaxSize = (1U << 24) - 1;
 
   const char* line_;
   std::uint32_t line_size_;
   std::uint32_t value_size_;
+  // What is asked for most is behind each of these, in the byte that they leave.
   std::uint32_t name_size_ : 24;
-
- public:
-  FieldId id;
-
- private:
+  FieldId id_;
   std::uint32_t value_begin_ : 24;
-
- public:
-  bool drop = false;  // stops here
+  bool dropped_ = false;
 };
 static_assert(sizeof(Field) == 24);
 

@@ -40,14 +40,14 @@ bool MayBeNamedByConnection(FieldId id) {
 
 void DropNamed(Fields& fields, std::string_view name) {
   for (Field& field : fields) {
-    if (MayBeNamedByConnection(field.id) && EqualsIgnoreCase(field.name(), name)) field.drop = true;
+    if (MayBeNamedByConnection(field.id()) && EqualsIgnoreCase(field.name(), name)) field.Drop();
   }
 }
 
 Common ApplyCommonRules(Fields& fields) {
   Common common;
   for (Field& field : fields) {
-    switch (field.id) {
+    switch (field.id()) {
       case FieldId::kContentLength:
         common.repeated_framing |= common.content_length != nullptr;
         common.content_length = &field;
@@ -55,10 +55,10 @@ Common ApplyCommonRules(Fields& fields) {
       case FieldId::kTransferEncoding:
         common.repeated_framing |= common.transfer_encoding != nullptr;
         common.transfer_encoding = &field;
-        field.drop = true;  // each side has its own
+        field.Drop();  // each side has its own
         break;
       case FieldId::kConnection:
-        field.drop = true;
+        field.Drop();
         ForEachToken(field.value(), [&](std::string_view token) {
           if (EqualsIgnoreCase(token, "close")) {
             common.close = true;
@@ -76,7 +76,7 @@ Common ApplyCommonRules(Fields& fields) {
       case FieldId::kProxyConnection:
       case FieldId::kTe:
       case FieldId::kUpgrade:
-        field.drop = true;
+        field.Drop();
         break;
       default:
         break;
@@ -160,7 +160,7 @@ Result<void> CheckTarget(RequestHead& head) {
 Result<void> CheckHost(RequestHead& head) {
   const Field* host = nullptr;
   for (const Field& field : head.fields) {
-    if (field.id != FieldId::kHost) continue;
+    if (field.id() != FieldId::kHost) continue;
     if (host != nullptr) return Bad("Host twice");
     host = &field;
   }
@@ -179,14 +179,14 @@ Result<void> CheckHost(RequestHead& head) {
 
 Result<void> ApplyExpect(RequestHead& head, Field& field) {
   if (head.minor_version == 0) {
-    field.drop = true;  // RFC 9110 section 10.1.1: ignored in HTTP/1.0
+    field.Drop();  // RFC 9110 section 10.1.1: ignored in HTTP/1.0
     return {};
   }
   if (!EqualsIgnoreCase(field.value(), "100-continue")) {
     return Fail(ErrorKind::kExpectationFailed, Side::kDownstream,
                 "the only expectation is 100-continue");
   }
-  head.expects_continue = !field.drop;  // not where Connection takes it away
+  head.expects_continue = !field.dropped();  // not where Connection takes it away
   return {};
 }
 
@@ -196,7 +196,7 @@ Result<void> ApplyMaxForwards(RequestHead& head, Field& field) {
   std::uint64_t number = 0;
   if (head.max_forwards || !ParseLength(field.value(), number)) return Bad("bad Max-Forwards");
   head.max_forwards = number;
-  field.drop = true;  // the next hop gets one less
+  field.Drop();  // the next hop gets one less
   return {};
 }
 
@@ -206,7 +206,7 @@ Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
     if (policy.underscores == Underscores::kReject && field.name().contains('_')) {
       return Bad("a field name with an underscore");
     }
-    switch (field.id) {
+    switch (field.id()) {
       case FieldId::kMaxForwards:
         if (auto result = ApplyMaxForwards(head, field); !result) return result;
         break;
@@ -227,17 +227,17 @@ Result<void> ApplyFields(RequestHead& head, const RequestPolicy& policy) {
       case FieldId::kXRequestId:
         // One that is well-formed and alone is kept, whoever sent it: an id that changes at each
         // hop is of no use.
-        head.request_id = !field.drop && !has_request_id && ValidRequestId(field.value())
+        head.request_id = !field.dropped() && !has_request_id && ValidRequestId(field.value())
                               ? field.value()
                               : std::string_view();
         has_request_id = true;
-        field.drop = true;
+        field.Drop();
         break;
       case FieldId::kForwarded:
       case FieldId::kXForwardedFor:
       case FieldId::kXForwardedHost:
       case FieldId::kXForwardedProto:
-        field.drop = true;  // nobody's word is taken for these; Remora writes its own
+        field.Drop();  // nobody's word is taken for these; Remora writes its own
         break;
       default:
         break;
@@ -252,8 +252,7 @@ bool WantsWebsocket(const RequestHead& head, const Common& common) {
       head.framing != Framing::kNone) {
     return false;
   }
-  const auto upgrade = std::ranges::find_if(
-      head.fields, [](const Field& field) { return field.id == FieldId::kUpgrade; });
+  const auto upgrade = std::ranges::find(head.fields, FieldId::kUpgrade, &Field::id);
   return upgrade != head.fields.end() && EqualsIgnoreCase(upgrade->value(), "websocket");
 }
 
@@ -275,7 +274,7 @@ Result<void> FrameResponse(const RequestHead& request, const Common& common, Res
   if (head.status < 200 || head.status == 204) {
     // No framing fields in these (RFC 9110 section 8.6, 9112 section 6.1).
     for (Field& field : head.fields) {
-      if (field.id == FieldId::kContentLength) field.drop = true;
+      if (field.id() == FieldId::kContentLength) field.Drop();
     }
     head.framing = head.status == 101 ? Framing::kTunnel : Framing::kNone;
   } else if (request.is_head() || head.status == 304) {
@@ -329,9 +328,9 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
   if (auto result = FrameResponse(request, common, head); !result) return result;
   bool upgraded = false;
   for (Field& field : head.fields) {
-    if (field.id == FieldId::kDate && !field.drop) head.has_date = true;
-    if (field.id == FieldId::kXRequestId) field.drop = true;  // ours is echoed
-    if (head.status == 101 && field.id == FieldId::kUpgrade) {
+    if (field.id() == FieldId::kDate && !field.dropped()) head.has_date = true;
+    if (field.id() == FieldId::kXRequestId) field.Drop();  // ours is echoed
+    if (head.status == 101 && field.id() == FieldId::kUpgrade) {
       if (!EqualsIgnoreCase(field.value(), "websocket")) {
         return BadResponse("101 to another protocol than asked for");
       }
@@ -344,7 +343,7 @@ Result<void> ApplyResponseRules(const RequestHead& request, ResponseHead& head) 
 
 bool TrailerMayPass(const Field& field) {
   // Where names with an underscore are not wanted in a head, they are not in a trailer.
-  if (field.id != FieldId::kOther || field.name().contains('_')) return false;
+  if (field.id() != FieldId::kOther || field.name().contains('_')) return false;
   // Facts about the content that are known only at its end, and gRPC's status.
   constexpr std::string_view kAllowed[] = {
       "content-digest", "content-md5",   "digest",          "etag",

@@ -97,9 +97,9 @@ void PutRequestHead(const RequestHead& head, const ForwardedRequest& forwarded, 
   PutFields(
       head.fields,
       [&](const Field& field) {
-        if (field.id == FieldId::kHost) return !own_host;
-        if (field.id == FieldId::kTrailer) return chunked && !field.drop;
-        return !field.drop;
+        if (field.id() == FieldId::kHost) return !own_host;
+        if (field.id() == FieldId::kTrailer) return chunked && !field.dropped();
+        return !field.dropped();
       },
       out);
   if (chunked) out.Put("Transfer-Encoding: chunked\r\n");
@@ -127,8 +127,8 @@ void PutResponseHead(const ResponseHead& head, const ForwardedResponse& forwarde
   PutFields(
       head.fields,
       [&](const Field& field) {
-        if (field.id == FieldId::kTrailer) return forwarded.trailers && !field.drop;
-        return !field.drop;
+        if (field.id() == FieldId::kTrailer) return forwarded.trailers && !field.dropped();
+        return !field.dropped();
       },
       out);
   if (forwarded.framing == Framing::kChunked) out.Put("Transfer-Encoding: chunked\r\n");
@@ -170,7 +170,7 @@ void AppendInterimHead(const ResponseHead& head, std::string& out) {
   const std::size_t room = kOwnBytes + head.reason.size() + SizeOf(head.fields);
   AppendText(out, room, [&](TextWriter& writer) {
     PutStatusLine(head.status, head.reason, writer);
-    PutFields(head.fields, [](const Field& field) { return !field.drop; }, writer);
+    PutFields(head.fields, [](const Field& field) { return !field.dropped(); }, writer);
     writer.Put("\r\n");
   });
 }

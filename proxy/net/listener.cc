@@ -50,7 +50,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Socke
   if (!socket) return CannotListen(address, errno);
   const int on = 1;
   setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  // What is accepted inherits them.
+  // What is accepted inherits them. One that paces by then goes on pacing, whatever it is told: so
+  // those of a listener for all addresses stay as they are.
   SendAtOnce(socket.get());
   if (address.IsLoopback()) DontPace(socket.get());
   if (share_port) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
@@ -58,8 +59,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Socke
       listen(socket.get(), kBacklog) != 0) {
     return CannotListen(address, errno);
   }
-  auto listener = std::unique_ptr<Listener>(
-      new Listener(loop, std::move(socket), /*paces=*/!address.IsLoopback()));
+  auto listener = std::unique_ptr<Listener>(new Listener(loop, std::move(socket)));
   // Not edge-triggered: a connection is accepted a turn, without a call that finds nothing.
   if (const auto error = loop.Watch(listener->socket_.get(), *listener, EPOLLIN)) {
     return CannotListen(address, error.value());
@@ -108,9 +108,7 @@ std::optional<Accepted> Listener::TryAccept() {
   auto* address = reinterpret_cast<sockaddr*>(&storage);
   UniqueFd socket(accept4(socket_.get(), address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!socket) return std::nullopt;
-  const SocketAddress peer(address, size);
-  if (paces_ && peer.IsLoopback()) DontPace(socket.get());
-  return Accepted{.socket = std::move(socket), .peer = peer};
+  return Accepted{.socket = std::move(socket), .peer = {address, size}};
 }
 
 void Listener::Close() {

@@ -68,13 +68,11 @@ class Listener final : private IoSource {
     Listener& listener_;
   };
 
-  Listener(Loop& loop, UniqueFd socket, bool paces)
-      : loop_(loop), socket_(std::move(socket)), paces_(paces) {}
+  Listener(Loop& loop, UniqueFd socket) : loop_(loop), socket_(std::move(socket)) {}
   void OnEvents(std::uint32_t events) override;
 
   Loop& loop_;
   UniqueFd socket_;
-  const bool paces_;  // what is accepted, as the host's default may be
   Wait* waiter_ = nullptr;
   bool muted_ = false;  // an event came while nobody accepted
 };

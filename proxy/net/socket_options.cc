@@ -14,7 +14,8 @@ void SendAtOnce(int socket) {
 }
 
 void DontPace(int socket) {
-  constexpr std::string_view kReno = "reno";  // part of each kernel, and allowed to everybody
+  constexpr std::string_view kReno =
+      "reno";  // part of each kernel, and allowed to everybody by default
   setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
 }
 

@@ -252,21 +252,19 @@ ssize_t Stream::Send(GatherBuffers& buffers) {
 }
 
 error_code Stream::TryWrite(GatherBuffers& buffers) {
-  while (!buffers.empty()) {
-    const std::size_t all = buffers.size();
-    const ssize_t bytes = Send(buffers);
-    if (bytes == static_cast<ssize_t>(all)) {
-      buffers.Clear();
-      return {};
-    }
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes < 0 && errno != EAGAIN) return LastError();
-    if (bytes > 0) buffers.Advance(static_cast<std::size_t>(bytes));
-    writable_ = false;
-    WatchWritable();
-    return asio::error::would_block;
+  if (buffers.empty()) return {};
+  ssize_t bytes = 0;
+  do bytes = Send(buffers);
+  while (bytes < 0 && errno == EINTR);
+  if (bytes == static_cast<ssize_t>(buffers.size())) {
+    buffers.Clear();
+    return {};
   }
-  return {};
+  if (bytes < 0 && errno != EAGAIN) return LastError();
+  if (bytes > 0) buffers.Advance(static_cast<std::size_t>(bytes));
+  writable_ = false;
+  WatchWritable();
+  return asio::error::would_block;
 }
 
 // Only from the first write on that would block: a connection with short messages needs no event

@@ -30,7 +30,7 @@ class Connection {
   // Sends it and what there is of the body already, as far as the socket takes them at once. False:
   // SendRest sends what is left of them, while the answer may be read already. On an error `sent`
   // tells whether the backend can have seen any of it.
-  virtual Result<bool> SendRequest(message::BodyPiece first) = 0;
+  virtual Result<bool> SendRequest(const message::BodyPiece& first) = 0;
   virtual net::Awaitable<Result<void>> SendRest() = 0;
   virtual net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) = 0;
 

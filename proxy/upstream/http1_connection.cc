@@ -24,7 +24,7 @@ void Http1Connection::PrepareRequest(const message::RequestHead& request,
   channel_.StartWritingBody(request.framing);
 }
 
-Result<bool> Http1Connection::SendRequest(BodyPiece first) {
+Result<bool> Http1Connection::SendRequest(const BodyPiece& first) {
   const auto written = channel_.TryWrite(head_, first);
   first_ends_ = first.end;
   if (!written) return false;

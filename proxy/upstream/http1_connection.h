@@ -18,7 +18,7 @@ class Http1Connection final : public Connection {
 
   void PrepareRequest(const message::RequestHead& request,
                       const message::ForwardedRequest& forwarded) override;
-  Result<bool> SendRequest(message::BodyPiece first) override;
+  Result<bool> SendRequest(const message::BodyPiece& first) override;
   net::Awaitable<Result<void>> SendRest() override;
   net::Awaitable<Result<void>> SendBody(message::BodyPiece piece) override;
   net::Awaitable<Result<void>> ReadHead(const message::RequestHead& request, TimePoint deadline,

@@ -117,8 +117,8 @@ class Pool {
     ~Borrowed();
     Connection& operator*() const { return opened_->connection; }
     Connection* operator->() const { return &opened_->connection; }
-    // `observer` stays until the connection is given back.
-    void OnCut(CutObserver& observer) { opened_->cut_observer = &observer; }
+    // `observer` outlives the loan.
+    void SetCutObserver(CutObserver& observer) { opened_->cut_observer = &observer; }
 
    private:
     Pool* pool_;

@@ -64,7 +64,7 @@ std::string Describe(const HeadOutcome<Head>& outcome) {
   }
   for (const proxy::message::Field& field : head.fields) {
     text.append("{").append(field.name()).append("}{").append(field.value()).append("}{");
-    text.append(field.line()).append("}").append(std::to_string(static_cast<int>(field.id)));
+    text.append(field.line()).append("}").append(std::to_string(static_cast<int>(field.id())));
   }
   return text;
 }

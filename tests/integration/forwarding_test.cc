@@ -47,6 +47,47 @@ TEST(ForwardingTest, ARequestReachesTheBackendWithOurFieldsAndNoneThatStopHere) 
             "X-Forwarded-Host: example.test\r\nVia: 1.1 remora\r\nX-Request-ID: mine\r\n\r\n");
 }
 
+// All requests of a worker share the place where the head of an answer is read to.
+TEST(ForwardingTest, AHeadThatComesInPiecesIsNotMixedWithAnotherInBetween) {
+  std::string many_fields;
+  for (int i = 0; i < 40; ++i) many_fields += "X-Field-" + std::to_string(i) + ": quick\r\n";
+  FakeBackend backend([&](Peer& peer, FakeBackend& self) {
+    for (;;) {
+      const Message request = peer.ReadRequest();
+      if (!request.complete) return;
+      if (request.start.starts_with("GET /quick")) {
+        peer.Send("HTTP/1.1 202 Quick\r\n" + many_fields +
+                  "Date: D\r\nContent-Length: 5\r\n\r\nquick");
+        continue;
+      }
+      peer.Send(
+          "HTTP/1.1 103 Early Hints\r\nLink: </slow>\r\n\r\nHTTP/1.1 201 Slow\r\nDate: D\r\nX-Sl");
+      self.Record(request);
+      self.WaitForRelease();
+      peer.Send("ow: 1\r\nContent-Length: 4\r\n\r\nslow");
+    }
+  });
+  RunningProxy proxy;
+  proxy.AddActive("s1", backend);
+  Peer slow = proxy.Connect();
+  slow.Send("GET /slow HTTP/1.1\r\nHost: example.test\r\nX-Request-ID: mine\r\n\r\n");
+  ASSERT_TRUE(backend.WaitForRequests(1));
+  EXPECT_EQ(slow.ReadResponseHead().head, "HTTP/1.1 103 Early Hints\r\nLink: </slow>\r\n\r\n");
+  for (int i = 0; i < 3; ++i) {
+    const Message quick =
+        proxy.Ask("GET /quick HTTP/1.1\r\nHost: example.test\r\nX-Request-ID: id\r\n\r\n");
+    EXPECT_EQ(quick.head, "HTTP/1.1 202 Quick\r\n" + many_fields +
+                              "Date: D\r\nContent-Length: 5\r\nX-Request-ID: id\r\n\r\n");
+    EXPECT_EQ(quick.body, "quick");
+  }
+  backend.Release();
+  const Message answer = slow.ReadResponse();
+  EXPECT_EQ(answer.head,
+            "HTTP/1.1 201 Slow\r\nDate: D\r\nX-Slow: 1\r\nContent-Length: 4\r\n"
+            "X-Request-ID: mine\r\n\r\n");
+  EXPECT_EQ(answer.body, "slow");
+}
+
 TEST(ForwardingTest, AnAnswerReachesTheClientWithoutWhatStopsHere) {
   FakeBackend backend(FakeBackend::Serve(FakeBackend::Always(FakeBackend::Ok(
       "hello", "Date: D\r\nServer: s\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\n"))));

@@ -99,12 +99,12 @@ TEST(HeadParserTest, AHeadIsTakenApartIntoSpans) {
   EXPECT_EQ(head->fields[0].name(), "Host");
   EXPECT_EQ(head->fields[0].value(), "example.test");
   EXPECT_EQ(head->fields[0].line(), "Host: example.test\r\n");
-  EXPECT_EQ(head->fields[0].id, FieldId::kHost);
+  EXPECT_EQ(head->fields[0].id(), FieldId::kHost);
   EXPECT_EQ(head->fields[1].value(), "");
   EXPECT_EQ(head->fields[1].line(), "Empty:\r\n");
   EXPECT_EQ(head->fields[2].value(), "two words");
-  EXPECT_EQ(head->fields[2].id, FieldId::kOther);
-  EXPECT_EQ(head->fields[3].id, FieldId::kXForwardedFor);
+  EXPECT_EQ(head->fields[2].id(), FieldId::kOther);
+  EXPECT_EQ(head->fields[3].id(), FieldId::kXForwardedFor);
 }
 
 TEST(HeadParserTest, SpansLieInTheBytesThatWereParsed) {
@@ -129,7 +129,7 @@ TEST(HeadParserTest, AResponseIsTakenApartIntoSpans) {
   EXPECT_EQ(head->reason, "Not so found");
   EXPECT_EQ(head->minor_version, 0u);
   ASSERT_EQ(head->fields.size(), 1u);
-  EXPECT_EQ(head->fields[0].id, FieldId::kDate);
+  EXPECT_EQ(head->fields[0].id(), FieldId::kDate);
 }
 
 TEST(HeadParserTest, AResponseMayHaveNoReason) {
@@ -167,7 +167,7 @@ TEST(HeadParserTest, EachNameThatRemoraActsOnHasItsIdInAnyCase) {
     const std::string line = std::string(name) + ": 1";
     const auto field = ParseFieldLine(line);
     ASSERT_TRUE(field) << name;
-    EXPECT_EQ(field->id, id) << name;
+    EXPECT_EQ(field->id(), id) << name;
     EXPECT_EQ(field->name(), name);
     EXPECT_EQ(field->value(), "1");
   }

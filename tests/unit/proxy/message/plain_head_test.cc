@@ -95,7 +95,7 @@ std::optional<Plain> ReadPlain(std::string_view bytes, const HeadLimits& limits 
   for (const Field& field : head.fields) {
     text += std::string(field.name()) + '|' + std::string(field.value()) + "|\n";
     lines += field.line();
-    EXPECT_EQ(field.id, FieldIdOf(field.name()));
+    EXPECT_EQ(field.id(), FieldIdOf(field.name()));
   }
   lines += "\r\n";
   EXPECT_TRUE(bytes.substr(0, *size).ends_with(lines)) << bytes;

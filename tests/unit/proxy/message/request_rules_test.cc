@@ -52,7 +52,7 @@ std::string_view WithHost(std::string_view host) {
 std::vector<std::string> KeptNames(const RequestHead& head) {
   std::vector<std::string> names;
   for (const Field& field : head.fields) {
-    if (!field.drop) names.emplace_back(field.name());
+    if (!field.dropped()) names.emplace_back(field.name());
   }
   return names;
 }
@@ -404,6 +404,23 @@ TEST(RequestRulesTest, ARequestIdThatIsNotWellFormedIsReplaced) {
     EXPECT_THAT(KeptNames(*head), ElementsAre("Host")) << fields;
   }
   EXPECT_TRUE(ValidRequestId(std::string(128, 'a')));
+}
+
+TEST(RequestRulesTest, ABadByteIsFoundWhereverItIsInARequestId) {
+  for (const std::size_t size :
+       {1uz, 2uz, 15uz, 16uz, 17uz, 31uz, 33uz, 36uz, 48uz, 127uz, 128uz}) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string id(size, 'a');
+      for (const char good : {'z', 'A', 'Z', '0', '9', '.', '_', '-'}) {
+        id[at] = good;
+        EXPECT_TRUE(ValidRequestId(id)) << id;
+      }
+      for (const char bad : {' ', '/', ':', '@', '[', '`', '{', ',', '\x7f', '\xe1', '\0'}) {
+        id[at] = bad;
+        EXPECT_FALSE(ValidRequestId(id)) << id;
+      }
+    }
+  }
 }
 
 TEST(RequestRulesTest, ARequestIdThatConnectionNamesIsNotKept) {

@@ -37,7 +37,7 @@ std::string_view With(std::string_view fields, std::string_view start = "HTTP/1.
 std::vector<std::string> KeptNames(const ResponseHead& head) {
   std::vector<std::string> names;
   for (const Field& field : head.fields) {
-    if (!field.drop) names.emplace_back(field.name());
+    if (!field.dropped()) names.emplace_back(field.name());
   }
   return names;
 }
