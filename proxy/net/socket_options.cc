@@ -14,8 +14,8 @@ void SendAtOnce(int socket) {
 }
 
 void DontPace(int socket) {
-  constexpr std::string_view kReno =
-      "reno";  // part of each kernel, and allowed to everybody by default
+  // Part of each kernel, and allowed to everybody by default.
+  constexpr std::string_view kReno = "reno";
   setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
 }
 

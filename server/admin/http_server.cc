@@ -316,13 +316,9 @@ class HttpServer::Impl {
     error_code error;
     const tcp::endpoint peer = session.stream.socket().remote_endpoint(error);
     if (error) return;
-    session.peer =
-        proxy::SocketAddress(peer.data(), static_cast<socklen_t>(peer.size())).ToString();
-    const asio::ip::address address = peer.address();
-    session.peer_is_loopback =
-        address.is_loopback() ||
-        (address.is_v6() && address.to_v6().is_v4_mapped() &&
-         asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback());
+    const proxy::SocketAddress address(peer.data(), static_cast<socklen_t>(peer.size()));
+    session.peer = address.ToString();
+    session.peer_is_loopback = address.IsLoopback();
     session.local_port = session.stream.socket().local_endpoint(error).port();
   }
 

@@ -109,7 +109,7 @@ void AddMany(RunningProxy& proxy, const FakeBackend& backend) {
   }
 }
 
-TEST_P(BalanceTest, NeitherAreThoseOfALargePool) {
+TEST_P(BalanceTest, EqualWeightsOfALargePoolAreNeverMoreThanOneApart) {
   FakeBackend backend(FakeBackend::Hold(FakeBackend::Always(FakeBackend::Ok())));
   AddMany(proxy_, backend);
   std::vector<Peer> clients;
